@@ -1,0 +1,26 @@
+/* mime.h - media types from magic bytes and from file names.
+ * In: the first bytes, or a path. Out: a lower-case media type.
+ * Not here: reading files.                                 SPDX-License-Identifier: MIT */
+#ifndef MM_CORE_MIME_H
+#define MM_CORE_MIME_H
+
+#include "err.h"
+
+MM_HIDDEN_BEGIN
+
+enum { MM_MIME_SNIFF = 64 }; /* bytes that mm_mime_sniff looks at, at the most */
+
+/* The media type of bytes by their signature. Returns borrowed, static; NULL when unknown. */
+const char *mm_mime_sniff(const void *bytes, size_t n);
+
+/* The media type of a path by its extension, without regard to case. As above. */
+const char *mm_mime_from_path(const char *path);
+
+/* The usual name of a type written in another way: "image/jpg" -> "image/jpeg", lower case,
+ * parameters cut off. Writes at most `size` bytes with NUL; false when it does not fit or the text
+ * is no type/subtype. */
+bool mm_mime_normalise(const char *type, size_t n, char *out, size_t size);
+
+MM_HIDDEN_END
+
+#endif

@@ -1,0 +1,81 @@
+/* box.c - how C objects and C errors stand in Lua.   SPDX-License-Identifier: MIT */
+#include "box.h"
+
+#include <limits.h>
+
+void mm_box_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close) {
+  luaL_newmetatable(L, name);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__close");
+  lua_newtable(L);
+  mm_setfuncs(L, methods);
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "close");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}
+
+void **mm_box_new(lua_State *L, const char *name) {
+  void **box = mm_newuserdata(L, sizeof *box);
+  *box = NULL;
+  luaL_getmetatable(L, name);
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+void *mm_box_test(lua_State *L, int i, const char *name) {
+  void **box = mm_testudata(L, i, name);
+  return box ? *box : NULL;
+}
+
+void *mm_box_check(lua_State *L, int i, const char *name) {
+  void **box = luaL_checkudata(L, i, name);
+  if (!*box) luaL_error(L, "%s is closed", strchr(name, '.') + 1);
+  return *box;
+}
+
+void mm_box_weight(lua_State *L, uint64_t bytes) {
+  uint64_t kib = bytes / 1024;
+  if (kib) lua_gc(L, LUA_GCSTEP, kib > INT_MAX / 2 ? INT_MAX / 2 : (int)kib);
+}
+
+static const char *code_name(const struct mm_error *err) {
+  switch (err->code) {
+    case MM_EFILE: return mm_errno_name(err->os);
+    case MM_ECHANGED: return "changed";
+    case MM_ETOOBIG: return "too_large";
+    case MM_ESYNTAX: return "syntax";
+    case MM_EUTF8: return "utf8";
+    case MM_EDEPTH: return "depth";
+    default: return "invalid";
+  }
+}
+
+void mm_push_error(lua_State *L, const char *kind, const struct mm_error *err) {
+  if (err->code == MM_ENOMEM) luaL_error(L, "not enough memory");
+  if (err->code == MM_EFILE || err->code == MM_ECHANGED) kind = "file";
+  lua_createtable(L, 0, 4);
+  lua_pushstring(L, kind);
+  lua_setfield(L, -2, "kind");
+  lua_pushstring(L, err->text[0] ? err->text : mm_status_text(err->code));
+  lua_setfield(L, -2, "message");
+  lua_pushstring(L, code_name(err));
+  lua_setfield(L, -2, "code");
+  luaL_newmetatable(L, "multimodal.error");
+  lua_setmetatable(L, -2);
+}
+
+int mm_push_failure(lua_State *L, const char *kind, const struct mm_error *err) {
+  lua_pushnil(L);
+  mm_push_error(L, kind, err);
+  return 2;
+}
+
+int mm_push_status(lua_State *L, const char *kind, int status) {
+  struct mm_error err = {.code = status};
+  return mm_push_failure(L, kind, &err);
+}
