@@ -55,6 +55,19 @@ static const char *code_name(const struct mm_error *err) {
   }
 }
 
+static int error_text(lua_State *L) {
+  lua_getfield(L, 1, "message");
+  return 1;
+}
+
+static void push_error_class(lua_State *L) {
+  if (!luaL_newmetatable(L, "multimodal.error")) return;
+  lua_pushliteral(L, "multimodal.error");
+  lua_setfield(L, -2, "__name");
+  lua_pushcfunction(L, error_text);
+  lua_setfield(L, -2, "__tostring");
+}
+
 void mm_push_error(lua_State *L, const char *kind, const struct mm_error *err) {
   if (err->code == MM_ENOMEM) luaL_error(L, "not enough memory");
   if (err->code == MM_EFILE || err->code == MM_ECHANGED) kind = "file";
@@ -65,7 +78,7 @@ void mm_push_error(lua_State *L, const char *kind, const struct mm_error *err) {
   lua_setfield(L, -2, "message");
   lua_pushstring(L, code_name(err));
   lua_setfield(L, -2, "code");
-  luaL_newmetatable(L, "multimodal.error");
+  push_error_class(L);
   lua_setmetatable(L, -2);
 }
 
