@@ -9,13 +9,15 @@
 MM_HIDDEN_BEGIN
 
 enum mm_sse_what {
-  MM_SSE_DATA,    /* bytes, n: the next bytes of the data of this event; lines joined by LF */
-  MM_SSE_EVENT,   /* the name is whole: bytes, n */
-  MM_SSE_ID,      /* the id is whole: bytes, n (never one with a NUL) */
+  MM_SSE_DATA,    /* bytes, n: the next bytes of the data of this event; lines joined by LF. A first
+                     data line without a value is a piece of 0 bytes */
+  MM_SSE_EVENT,   /* the name is whole: bytes, n; replaces an earlier one of this block */
+  MM_SSE_ID,      /* the id is whole: bytes, n (never one with a NUL); holds until the next one */
   MM_SSE_RETRY,   /* retry_ms */
   MM_SSE_COMMENT, /* a comment line ended; its text is not kept */
   MM_SSE_STRAY,   /* bytes, n: a line that is no SSE field of ours begins thus (see `strays`) */
-  MM_SSE_DISPATCH /* a blank line ended a block that had data */
+  MM_SSE_DISPATCH, /* a blank line ended a block that had data */
+  MM_SSE_RESET     /* a blank line ended a block of other fields: its event name is forgotten */
 };
 
 struct mm_sse_piece {
@@ -26,8 +28,10 @@ struct mm_sse_piece {
 };
 
 struct mm_sse {
-  struct mm_buf field; /* an event name or id, or the first bytes of a line not yet known */
+  struct mm_buf field;             /* private: an event name or id that came in fragments */
+  uint64_t number;                 /* private: the digits of a retry so far */
   unsigned char state, bom, flags; /* private */
+  unsigned char name, matched;     /* private: the field name begun, and bytes of it seen */
   bool strays; /* report lines whose field name is unknown, byte for byte until their line end;
                   the line end itself is a stray piece "\n". Otherwise they are skipped. */
 };
@@ -36,8 +40,10 @@ void mm_sse_init(struct mm_sse *s); /* event names and ids are bounded at 4096 b
 void mm_sse_free(struct mm_sse *s);
 
 /* Take bytes from *bytes (moved on, *n reduced) up to the next piece. Returns MM_OK with a piece,
- * MM_MORE when all bytes are used up, MM_ETOOBIG, MM_ENOMEM. Linear; a line of any length passes
- * through in pieces of the size it was fed. */
+ * MM_MORE when all bytes are used up, MM_ETOOBIG (sticky), MM_ENOMEM (nothing is lost: call again
+ * with what is left). Linear; a line of any length passes through in pieces of the size it was fed.
+ * No piece is held back: with *n at 0 there is none to come, so the call that returns MM_MORE can
+ * be spared. A block is open from its first DATA, EVENT, ID or RETRY to DISPATCH or RESET. */
 MM_NODISCARD int mm_sse_next(struct mm_sse *s, const char **bytes, size_t *n,
                              struct mm_sse_piece *piece);
 
