@@ -3,44 +3,156 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-WARN := -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
 DEFINES := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+STD := -std=gnu11
+OPTIMISE := -O2 -g
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# small | full: how large the media of the specs are (spec/support/sizes.lua).
+SIZES ?= small
 
 CORE := $(wildcard src/core/*.c)
+NET := $(wildcard src/net/*.c)
+NET_LUA := $(wildcard src/lua/net*.c) src/lua/box.c src/core/err.c
+CORE_LUA := $(filter-out src/lua/net%.c,$(wildcard src/lua/*.c))
+HEADERS := $(wildcard src/*/*.h)
+C_FILES := $(wildcard src/*/*.c) $(wildcard spec/*/*.c) $(wildcard bench/*.c)
+
+# The name of a Lua's headers in pkg-config; 5.1 and LuaJIT share one binary interface and one folder.
+pc_5.4 := lua5.4
+pc_5.3 := lua5.3
+pc_5.2 := lua5.2
+pc_5.1 := $(shell pkg-config --exists lua5.1 2>/dev/null && echo lua5.1 || echo luajit)
+LUAS := $(foreach v,5.4 5.3 5.2 5.1,$(if $(shell pkg-config --exists $(pc_$(v)) 2>/dev/null && echo y),$(v)))
+
+# module_rules(folder, Lua, extra flags)
+define module_rules
+build/$(1)/multimodal/core.so: $(CORE) $(CORE_LUA) $(HEADERS)
+	@mkdir -p $$(@D)
+	$$(CC) $$(STD) $$(OPTIMISE) $$(WARN) $$(DEFINES) $(3) -fPIC -shared $$(shell pkg-config --cflags $(pc_$(2))) \
+	  -o $$@ $(CORE) $(CORE_LUA) -lm
+build/$(1)/multimodal/net.so: $(NET) $(NET_LUA) $(HEADERS)
+	@mkdir -p $$(@D)
+	$$(CC) $$(STD) $$(OPTIMISE) $$(WARN) $$(DEFINES) $(3) -fPIC -shared $$(shell pkg-config --cflags $(pc_$(2)) libcurl libuv) \
+	  -o $$@ $(NET) $(NET_LUA) $$(shell pkg-config --libs libcurl libuv)
+endef
+$(foreach v,5.4 5.3 5.2 5.1,$(eval $(call module_rules,$(v),$(v))))
+$(eval $(call module_rules,alloc,5.4,-DMM_TEST_ALLOC))
+$(eval $(call module_rules,asan,5.4,-DMM_TEST_ALLOC $(SANITIZE)))
+modules = build/$(1)/multimodal/core.so build/$(1)/multimodal/net.so
+
+# spec(folder, Lua, busted's arguments): every Lua finds the same sources and its own build.
+BUSTED := /usr/bin/busted
+LUA_FILES := lua/?.lua;lua/?/init.lua;spec/?.lua;;
+spec = MULTIMODAL_SIZES=$(SIZES) LUA_PATH="$(LUA_FILES)" LUA_CPATH="build/$(1)/?.so;;" LUA_INIT= \
+  $(2) $(BUSTED) --output=utfTerminal $(3)
+
+.PHONY: help deps build env demo check check-more test lint c-test spec-5.4 spec-luajit spec-others spec-asan \
+  spec-valgrind spec-alloc spec-full aimock bench install clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+deps: ## install what building needs (Debian, Ubuntu), or say what to install
+	@tools/deps.sh build
+
+build: $(foreach v,$(LUAS),$(call modules,$(v))) ## build both C modules for every installed Lua
+
+env: ## eval "$$(make -s env)": every installed Lua finds the build
+	@echo 'export LUA_PATH="$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;$${LUA_PATH:-;}"'
+	@echo 'export LUA_CPATH="$(CURDIR)/build/5.1/?.so;$${LUA_CPATH:-;}"'
+	@for v in 5.2 5.3 5.4; do u=$${v/./_}; \
+	  echo "export LUA_PATH_$$u=\"$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;\$${LUA_PATH_$$u:-;}\""; \
+	  echo "export LUA_CPATH_$$u=\"$(CURDIR)/build/$$v/?.so;\$${LUA_CPATH_$$u:-;}\""; done
+	@echo 'export PATH="$(CURDIR)/bin:$$PATH"'
+
+demo: ## install what is missing, build, and run the tour
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory -s $(call modules,5.4)
+	@eval "$$($(MAKE) -s --no-print-directory env)" && lua5.4 examples/tour.lua
+
+test: ## install what is missing, build, and run everything
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory check-more
+
+check: lint c-test spec-5.4 spec-luajit ## lint, layers, C tests, specs on 5.4 and LuaJIT
+
+check-more: spec-others spec-asan spec-valgrind spec-alloc spec-full aimock ## valgrind, sanitizers, failing memory, large media, aimock
+
+lint: ## luacheck, clang-format, cppcheck, gcc and clang with strict warnings
+	luacheck -q lua spec examples bin/multimodal
+	clang-format --dry-run -Werror $(C_FILES) $(HEADERS) spec/core/check.h
+	@for cc in gcc clang; do for f in $(CORE); do \
+	  $$cc $(STD) $(WARN) $(DEFINES) -fsyntax-only $$f || exit 1; done; \
+	  for f in $(NET) $(wildcard src/lua/*.c); do \
+	  $$cc $(STD) $(WARN) $(DEFINES) $$(pkg-config --cflags lua5.4 libcurl libuv) -fsyntax-only $$f || exit 1; done; done
+	cppcheck -q --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
+	  --std=c11 --library=posix $(DEFINES) src
+
+tidy: ## clang-tidy over the C sources
+	clang-tidy --quiet $(CORE) $(NET) $(wildcard src/lua/*.c) -- $(STD) $(DEFINES) $$(pkg-config --cflags lua5.4 libcurl libuv)
+
+# C tests: one program for each spec/core/<module>_test.c, with every core object.
 C_TESTS := $(patsubst spec/core/%_test.c,build/c/%_test,$(wildcard spec/core/*_test.c))
 TEST_OBJECTS := $(patsubst src/core/%.c,build/c/core/%.o,$(CORE))
 
 build/c/core/%.o: src/core/%.c $(wildcard src/core/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(WARN) $(DEFINES) -DMM_TEST_ALLOC $(SANITIZE) -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(DEFINES) -DMM_TEST_ALLOC $(SANITIZE) -c -o $@ $<
 
 build/c/%_test: spec/core/%_test.c spec/core/check.h $(TEST_OBJECTS)
-	$(CC) $(WARN) $(DEFINES) -DMM_TEST_ALLOC $(SANITIZE) -o $@ $< $(TEST_OBJECTS) -lm -lpthread
+	$(CC) $(STD) $(WARN) $(DEFINES) -DMM_TEST_ALLOC $(SANITIZE) -o $@ $< $(TEST_OBJECTS) -lm -lpthread
 
-# One build of both modules for each Lua: build/<lua>/multimodal/{core,net}.so
-LUAS ?= $(foreach v,5.4 5.3 5.2 5.1 luajit,$(if $(shell pkg-config --exists $(call pc,$(v)) && echo y),$(v)))
-pc = $(if $(filter luajit,$(1)),luajit,lua$(1))
-OPTIMISE := -O2 -g
-CORE_LUA := $(filter-out src/lua/net%.c,$(wildcard src/lua/*.c))
-NET_LUA := $(wildcard src/lua/net*.c) src/lua/box.c src/core/err.c
-HEADERS := $(wildcard src/*/*.h)
+.SECONDARY: $(TEST_OBJECTS)
 
-define module_rules
-build/$(1)/multimodal/core.so: $(CORE) $(CORE_LUA) $(HEADERS)
-	@mkdir -p $$(@D)
-	$$(CC) $$(OPTIMISE) $$(WARN) $$(DEFINES) $$(EXTRA) -fPIC -shared $$(shell pkg-config --cflags $(call pc,$(1))) -o $$@ $(CORE) $(CORE_LUA) -lm
-build/$(1)/multimodal/net.so: $(wildcard src/net/*.c) $(NET_LUA) $(HEADERS)
-	@mkdir -p $$(@D)
-	$$(CC) $$(OPTIMISE) $$(WARN) $$(DEFINES) $$(EXTRA) -fPIC -shared $$(shell pkg-config --cflags $(call pc,$(1)) libcurl libuv) -o $$@ $(wildcard src/net/*.c) $(NET_LUA) $$(shell pkg-config --libs libcurl libuv)
-endef
-$(foreach v,5.4 5.3 5.2 5.1 luajit,$(eval $(call module_rules,$(v))))
-
-.PHONY: help c-test build
-build: $(foreach v,$(LUAS),build/$(v)/multimodal/core.so build/$(v)/multimodal/net.so) ## build both C modules for every installed Lua
-
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
-
-c-test: $(C_TESTS) ## run the C tests under ASan and UBSan
+c-test: $(C_TESTS) ## C tests under ASan and UBSan
 	@for t in $(C_TESTS); do echo "$$t"; $$t || exit 1; done
+
+build/interpose.so: spec/support/interpose.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(DEFINES) -O1 -fPIC -shared -o $@ $< -ldl
+
+spec-5.4: $(call modules,5.4) build/interpose.so
+	$(call spec,5.4,lua5.4,spec)
+
+spec-luajit: $(call modules,5.1) build/interpose.so
+	$(call spec,5.1,luajit,spec)
+
+# Whoever else is installed: the same sources, the portable specs.
+spec-others: $(call modules,5.3) $(call modules,5.2) $(call modules,5.1)
+	$(call spec,5.3,lua5.3,--tags=small spec)
+	$(call spec,5.2,lua5.2,--tags=small spec)
+	$(call spec,5.1,lua5.1,--tags=small spec)
+
+spec-asan: $(call modules,asan) build/interpose.so
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	  $(call spec,asan,lua5.4,--exclude-tags=big spec)
+
+spec-valgrind: $(call modules,5.4)
+	MULTIMODAL_SIMD=avx2 $(subst lua5.4 /,valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite lua5.4 /,$(call spec,5.4,lua5.4,--tags=small spec))
+
+spec-alloc: $(call modules,alloc)
+	$(call spec,alloc,lua5.4,--tags=alloc spec)
+
+spec-full: $(call modules,5.4) $(call modules,5.1)
+	$(MAKE) --no-print-directory SIZES=full spec-big
+
+spec-big:
+	$(call spec,5.4,lua5.4,--tags=big spec)
+	$(call spec,5.1,luajit,--tags=big spec)
+
+aimock: $(call modules,5.4) ## fixtures of @copilotkit/aimock
+	tools/aimock.sh
+	$(call spec,5.4,lua5.4,--tags=aimock spec/aimock)
+
+bench: ## the numbers of the README, beside plain C programs
+	tools/bench.sh
+
+install: ## install with luarocks for Lua 5.4
+	luarocks --lua-version=5.4 make --deps-mode=none
+
+clean: ## remove what was built
+	rm -rf build
