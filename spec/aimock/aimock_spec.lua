@@ -1,0 +1,100 @@
+--- Against a mock gateway that others wrote: @copilotkit/aimock (it takes wrong shapes, so it proves only half).
+
+local mm = require("multimodal")
+
+--- Start the gateway; its standard input is ours, so it ends with us.
+local function start()
+  local out = os.tmpname()
+  local stop = assert(io.popen("node spec/aimock/server.mjs > " .. out, "w"))
+  for _ = 1, 200 do
+    local file = assert(io.open(out))
+    local url = file:read("*l")
+    file:close()
+    if url then return url, stop, out end
+    os.execute("sleep 0.05")
+  end
+  error("aimock did not start")
+end
+
+local function red_cat()
+  local path = os.tmpname() .. ".png"
+  assert(os.execute("convert -size 32x32 xc:red " .. path))
+  return path
+end
+
+describe("aimock #aimock", function()
+  local url, stop, out, ai
+
+  setup(function()
+    url, stop, out = start()
+    ai = mm.client { base_url = url .. "/v1", api_key = "mock", model = "gpt-4o", retries = 0 }
+  end)
+
+  teardown(function()
+    stop:close()
+    os.remove(out)
+  end)
+
+  it("answers text", function()
+    local reply = assert(ai:generate "hello")
+    assert.equal("Hi there!", reply.text)
+    assert.equal("stop", reply.finish_reason)
+    assert.equal("complete", reply.outcome)
+    assert.is_truthy(reply.request_id)
+  end)
+
+  it("sees a picture", function()
+    local path = red_cat()
+    assert.equal("A red cat.", assert(ai:generate { "What is shown?", mm.image(path) }).text)
+    local texts = {}
+    for text in assert(ai:stream { "What is shown?", mm.image(path) }):text() do texts[#texts + 1] = text end
+    assert.equal("A red cat.", table.concat(texts))
+    os.remove(path)
+  end)
+
+  it("streams what it answers whole, in chunks of one character", function()
+    local whole = assert(ai:generate "unicode")
+    local stream, texts = assert(ai:stream "unicode"), {}
+    for text in stream:text() do texts[#texts + 1] = text end
+    assert.equal(whole.text, table.concat(texts))
+    assert.is_true(#texts > 10)
+    local reply = assert(stream:reply())
+    assert.equal(whole.text, reply.text)
+    assert.equal("stop", reply.finish_reason)
+  end)
+
+  it("counts usage", function()
+    assert.equal(13, assert(ai:generate "usage").usage.total_tokens)
+    assert.equal(13, assert(assert(ai:stream "usage"):reply()).usage.total_tokens)
+  end)
+
+  it("ends with length and content_filter as replies", function()
+    assert.equal("length", assert(ai:generate "too long").finish_reason)
+    assert.equal("length", assert(assert(ai:stream "too long"):reply()).finish_reason)
+    assert.equal("content_filter", assert(ai:generate "forbidden").finish_reason)
+  end)
+
+  it("refuses with the right kind", function()
+    for prompt, expected in pairs {
+      ["slow down"] = { kind = "rate_limit", status = 429, code = "rate_limit_exceeded", retry_after = 7 },
+      ["bad key"] = { kind = "auth", status = 401, code = "invalid_api_key" },
+      ["broken"] = { kind = "server", status = 500 },
+    } do
+      for _, method in ipairs { "generate", "stream" } do
+        local reply, err = ai[method](ai, prompt)
+        assert.is_nil(reply)
+        for field, value in pairs(expected) do assert.equal(value, err[field], prompt .. " " .. field) end
+      end
+    end
+  end)
+
+  it("keeps what had arrived before a cut", function()
+    local stream, texts = assert(ai:stream "cut me off"), {}
+    for text in stream:text() do texts[#texts + 1] = text end
+    local reply, err = stream:reply()
+    assert.is_nil(reply)
+    assert.equal("truncated", err.kind)
+    assert.equal(table.concat(texts), err.partial.text)
+    assert.is_truthy(("one two three four"):find(err.partial.text, 1, true))
+  end)
+end)

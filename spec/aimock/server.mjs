@@ -1,0 +1,49 @@
+// The fixtures of the aimock specs. Prints the URL on one line; ends when its standard input does.
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+
+const require = createRequire(pathToFileURL(`${process.cwd()}/build/aimock/`));
+const { LLMock } = require("@copilotkit/aimock");
+
+const mock = new LLMock({ port: 0, logLevel: "silent" });
+
+const sees = (request) =>
+  request.messages.some((m) => Array.isArray(m.content) && m.content.some((p) => p.type === "image_url"));
+
+mock.addFixture({ match: { userMessage: "What is shown?", predicate: sees }, response: { content: "A red cat." } });
+mock.addFixture({ match: { userMessage: "hello" }, response: { content: "Hi there!" } });
+mock.addFixture({
+  match: { userMessage: "unicode" },
+  response: { content: "سلام‌دنیا 你好 안녕 👩‍👩‍👧 café" },
+  chunkSize: 1,
+});
+mock.addFixture({
+  match: { userMessage: "slow down" },
+  response: { error: { message: "Rate limit reached", type: "rate_limit_error", code: "rate_limit_exceeded" }, status: 429, retryAfter: 7 },
+});
+mock.addFixture({
+  match: { userMessage: "bad key" },
+  response: { error: { message: "Incorrect API key provided", type: "invalid_request_error", code: "invalid_api_key" }, status: 401 },
+});
+mock.addFixture({
+  match: { userMessage: "broken" },
+  response: { error: { message: "The server had an error", type: "server_error" }, status: 500 },
+});
+mock.addFixture({ match: { userMessage: "too long" }, response: { content: "It was a dark and", finishReason: "length" } });
+mock.addFixture({ match: { userMessage: "forbidden" }, response: { content: "", finishReason: "content_filter" } });
+mock.addFixture({
+  match: { userMessage: "cut me off" },
+  response: { content: "one two three four five six seven eight nine ten" },
+  chunkSize: 5,
+  latency: 20,
+  truncateAfterChunks: 4,
+});
+mock.addFixture({
+  match: { userMessage: "usage" },
+  response: { content: "Counted.", usage: { prompt_tokens: 11, completion_tokens: 2, total_tokens: 13 } },
+});
+
+await mock.start();
+console.log(mock.url);
+process.stdin.resume();
+process.stdin.on("end", () => mock.stop().then(() => process.exit(0)));
