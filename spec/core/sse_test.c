@@ -321,6 +321,31 @@ static void keeps_no_line(void) {
   mm_sse_free(&s);
 }
 
+/* Lines of every length whose bytes are nearly line ends, by every kernel. */
+static void finds_line_ends_only(void) {
+  static const char near[] = "\x1a\x2a\x8a\x8d\x0b\x0c\x00\x0e\x09\x1d\x4a\xfa\xfd\x01";
+  for (size_t n = 1; n < 420; n++) {
+    for (int kind = 0; kind < 6; kind++) { /* LF, CR or none; wide or not */
+      char line[6 + 420 + 1] = "data: ";
+      for (size_t i = 0; i < n; i++)
+        line[6 + i] = near[(i + n) % (sizeof near - 1)];
+      line[6 + n] = kind / 2 == 0 ? '\n' : '\r';
+      size_t left = 6 + n + (kind / 2 < 2);
+      struct guard g = guard_copy(line, left);
+      const char *at = g.bytes;
+      struct mm_sse s;
+      struct mm_sse_piece piece;
+      mm_sse_init(&s);
+      if (kind % 2) s.wide = false;
+      CHECK(mm_sse_next(&s, &at, &left, &piece) == MM_OK && left == 0);
+      CHECK(piece.what == MM_SSE_DATA && piece.n == n && piece.bytes == g.bytes + 6);
+      CHECK(memcmp(piece.bytes, line + 6, n) == 0);
+      mm_sse_free(&s);
+      guard_free(g);
+    }
+  }
+}
+
 static int feed_bytewise(const char *bytes, size_t n, struct mm_buf *out) {
   struct mm_sse_events *p;
   int rc = mm_sse_events_new(1 << 20, &p);
@@ -361,6 +386,7 @@ int main(void) {
   knows_when_it_is_open();
   bounds_names_and_ids();
   keeps_no_line();
+  finds_line_ends_only();
   survives_failing_memory();
   return 0;
 }

@@ -1,10 +1,17 @@
 /* sse.c - server-sent events (WHATWG), sans-IO.   SPDX-License-Identifier: MIT */
 #include "sse.h"
+#include "cpu.h"
 
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#ifdef MM_X86
+#include <immintrin.h>
+#endif
+
+#if defined(__GNUC__)
+#define MM_NOINLINE __attribute__((noinline))
+#else
+#define MM_NOINLINE
 #endif
 
 enum { FIELD_MAX = 4096 }; /* bytes of an event name or id */
@@ -44,8 +51,15 @@ struct cursor {
   const char *end;
 };
 
+/* AVX2, unless the environment asks for a narrower kernel. */
+static bool may_be_wide(void) {
+  const char *wanted = mm_cpu_wanted();
+  if (wanted && (strcmp(wanted, "scalar") == 0 || strcmp(wanted, "ssse3") == 0)) return false;
+  return mm_cpu_has(MM_CPU_AVX2);
+}
+
 void mm_sse_init(struct mm_sse *s) {
-  *s = (struct mm_sse){.state = START};
+  *s = (struct mm_sse){.state = START, .wide = may_be_wide()};
   mm_buf_init(&s->field, FIELD_MAX);
 }
 
@@ -57,27 +71,88 @@ static inline bool is_end(char c) {
   return c == '\n' || c == '\r';
 }
 
-/* The first CR or LF, or `end`. One pass for both: a memchr for each would read everything twice.
+/* The first CR or LF, or `end`: in one pass, where a memchr for each would read everything twice.
  */
-#if defined(__SSE2__)
-static inline unsigned ends_in_16(const char *p) {
-  __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+#ifdef MM_X86
+static inline unsigned ends_in_16(__m128i v) {
   __m128i lf = _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'));
   __m128i cr = _mm_cmpeq_epi8(v, _mm_set1_epi8('\r'));
   return (unsigned)_mm_movemask_epi8(_mm_or_si128(lf, cr));
 }
 
-static const char *line_end(const char *p, const char *end) {
-  for (; end - p >= 32; p += 32) {
-    unsigned found = ends_in_16(p) | ends_in_16(p + 16) << 16;
+static inline __m128i load_16(const char *p) {
+  return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Up to 15 bytes, in two loads that overlap, so that nothing past `end` is read. */
+static inline const char *line_end_short(const char *p, const char *end) {
+  size_t n = (size_t)(end - p);
+  if (n < 4) {
+    while (p < end && !is_end(*p))
+      p++;
+    return p;
+  }
+  size_t half = n < 8 ? 4 : 8;
+  uint64_t first = 0, last = 0;
+  if (half == 4) {
+    memcpy(&first, p, 4);
+    memcpy(&last, end - 4, 4);
+  } else {
+    memcpy(&first, p, 8);
+    memcpy(&last, end - 8, 8);
+  }
+  unsigned found = ends_in_16(_mm_set_epi64x((long long)last, (long long)first));
+  if (!found) return end;
+  unsigned at = (unsigned)__builtin_ctz(found);
+  return at < 8 ? p + at : end - half + (at - 8);
+}
+
+/* At least 16 bytes. */
+static inline const char *line_end_16(const char *p, const char *end) {
+  for (; end - p > 16; p += 16) {
+    unsigned found = ends_in_16(load_16(p));
     if (found) return p + __builtin_ctz(found);
   }
-  while (p < end && !is_end(*p))
-    p++;
-  return p;
+  unsigned found = ends_in_16(load_16(end - 16));
+  return found ? end - 16 + __builtin_ctz(found) : end;
+}
+
+/* A byte is an end when the table, looked up by its low half, gives the byte itself. */
+MM_TARGET("avx2") static inline __m256i ends_in_32(const char *p, __m256i table) {
+  __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+  return _mm256_cmpeq_epi8(_mm256_shuffle_epi8(table, v), v);
+}
+
+MM_TARGET("avx2") static const char *line_end_avx2(const char *p, const char *end) {
+  const __m256i table = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, '\n', 0, 0, '\r', 0, 0));
+  for (; end - p >= 128; p += 128) {
+    __m256i a = ends_in_32(p, table), b = ends_in_32(p + 32, table);
+    __m256i c = ends_in_32(p + 64, table), d = ends_in_32(p + 96, table);
+    __m256i any = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
+    if (_mm256_testz_si256(any, any)) continue;
+    uint64_t first = (unsigned)_mm256_movemask_epi8(a);
+    first |= (uint64_t)(unsigned)_mm256_movemask_epi8(b) << 32;
+    if (first) return p + __builtin_ctzll(first);
+    uint64_t last = (unsigned)_mm256_movemask_epi8(c);
+    last |= (uint64_t)(unsigned)_mm256_movemask_epi8(d) << 32;
+    return p + 64 + __builtin_ctzll(last);
+  }
+  for (; end - p >= 32; p += 32) {
+    unsigned found = (unsigned)_mm256_movemask_epi8(ends_in_32(p, table));
+    if (found) return p + __builtin_ctz(found);
+  }
+  return end - p >= 16 ? line_end_16(p, end) : line_end_short(p, end);
+}
+
+static inline const char *line_end(const struct mm_sse *s, const char *p, const char *end) {
+  if (end - p < 16) return line_end_short(p, end);
+  if (end - p >= 64 && s->wide) return line_end_avx2(p, end);
+  return line_end_16(p, end);
 }
 #else
-static const char *line_end(const char *p, const char *end) {
+static const char *line_end(const struct mm_sse *s, const char *p, const char *end) {
+  (void)s;
   while (p < end) {
     size_t n = end - p > 4096 ? 4096 : (size_t)(end - p);
     const char *lf = memchr(p, '\n', n);
@@ -104,9 +179,9 @@ static inline int hand_out(struct mm_sse_piece *piece, enum mm_sse_what what, co
   return MM_OK;
 }
 
-static inline int in_data(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
+static int in_data(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
   const char *begin = c->at;
-  c->at = line_end(begin, c->end);
+  c->at = line_end(s, begin, c->end);
   size_t n = (size_t)(c->at - begin);
   bool wanted = n || s->flags & EMPTY;
   if (c->at < c->end) end_line(s, c);
@@ -116,7 +191,7 @@ static inline int in_data(struct mm_sse *s, struct cursor *c, struct mm_sse_piec
 }
 
 /* A data line begins; c->at is behind its name and colon. */
-static inline int begin_data(struct mm_sse *s, struct mm_sse_piece *piece) {
+static int begin_data(struct mm_sse *s, struct mm_sse_piece *piece) {
   if (s->flags & HAS_DATA) return hand_out(piece, MM_SSE_DATA, "\n", 1);
   s->flags |= HAS_DATA | BLOCK | EMPTY;
   return MM_MORE;
@@ -144,14 +219,7 @@ static int begin_name(struct mm_sse *s, struct cursor *c, enum name name) {
   return MM_MORE;
 }
 
-static inline int at_start(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
-  if (c->end - c->at > 6 && memcmp(c->at, "data: ", 6) == 0) {
-    c->at += 6;
-    s->bom = 1;
-    s->flags &= (unsigned char)~CR;
-    s->state = DATA;
-    return begin_data(s, piece);
-  }
+static int at_start(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
   bool after_cr = s->flags & CR;
   s->flags &= (unsigned char)~CR;
   if (after_cr && *c->at == '\n') {
@@ -221,7 +289,7 @@ static int too_big(struct mm_sse *s) {
 
 static int in_kept(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
   const char *begin = c->at;
-  const char *end = line_end(begin, c->end);
+  const char *end = line_end(s, begin, c->end);
   size_t n = (size_t)(end - begin);
   if (s->name == NAME_ID && memchr(begin, 0, n)) s->flags |= IGNORED;
   bool ignored = s->flags & IGNORED;
@@ -259,7 +327,7 @@ static int in_digits(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *pi
 }
 
 static int in_skipped(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
-  c->at = line_end(c->at, c->end);
+  c->at = line_end(s, c->at, c->end);
   if (c->at == c->end) return MM_MORE;
   end_line(s, c);
   if (!(s->flags & COMMENT)) return MM_MORE;
@@ -269,14 +337,14 @@ static int in_skipped(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *p
 
 static int in_stray(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
   const char *begin = c->at;
-  c->at = line_end(begin, c->end);
+  c->at = line_end(s, begin, c->end);
   if (c->at > begin) return hand_out(piece, MM_SSE_STRAY, begin, (size_t)(c->at - begin));
   end_line(s, c);
   return hand_out(piece, MM_SSE_STRAY, "\n", 1);
 }
 
 /* One step: takes a byte or changes the state. Returns MM_MORE to go on. */
-static inline int step(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
+static int step(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
   switch ((enum state)s->state) {
     case START: return at_start(s, c, piece);
     case NAME: return in_name(s, c, piece);
@@ -291,7 +359,9 @@ static inline int step(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *
   return MM_ETOOBIG;
 }
 
-int mm_sse_next(struct mm_sse *s, const char **bytes, size_t *n, struct mm_sse_piece *piece) {
+/* The general machine. */
+static MM_NOINLINE int any_next(struct mm_sse *s, const char **bytes, size_t *n,
+                                struct mm_sse_piece *piece) {
   struct cursor c = {*bytes, *bytes + *n};
   int rc = s->state == FAILED ? MM_ETOOBIG : MM_MORE;
   while (rc == MM_MORE && c.at < c.end)
@@ -299,6 +369,42 @@ int mm_sse_next(struct mm_sse *s, const char **bytes, size_t *n, struct mm_sse_p
   *bytes = c.at;
   *n = (size_t)(c.end - c.at);
   return rc;
+}
+
+/* In data, before a byte that does not end the line. */
+static inline int rest_of_data(struct mm_sse *s, const char **bytes, size_t *n,
+                               struct mm_sse_piece *piece) {
+  const char *begin = *bytes;
+  struct cursor c = {*n == 1 ? begin + 1 : line_end(s, begin, begin + *n), begin + *n};
+  s->flags &= (unsigned char)~EMPTY;
+  hand_out(piece, MM_SSE_DATA, begin, (size_t)(c.at - begin));
+  if (c.at < c.end) end_line(s, &c);
+  *bytes = c.at;
+  *n = (size_t)(c.end - c.at);
+  return MM_OK;
+}
+
+/* What nearly every byte of a stream is goes by the side of the general machine: the only data line
+ * of a block, in whatever fragments, and the blank line after it. */
+int mm_sse_next(struct mm_sse *s, const char **bytes, size_t *n, struct mm_sse_piece *piece) {
+  const char *p = *bytes;
+  if (s->state == DATA && *n && !is_end(*p)) return rest_of_data(s, bytes, n, piece);
+  if (s->state != START || *n == 0 || s->flags & CR) return any_next(s, bytes, n, piece);
+  if (*p == '\n' && s->flags & HAS_DATA) {
+    s->flags = 0;
+    *bytes = p + 1;
+    *n -= 1;
+    return hand_out(piece, MM_SSE_DISPATCH, p, 0);
+  }
+  if (*n > 6 && !(s->flags & HAS_DATA) && memcmp(p, "data: ", 6) == 0 && !is_end(p[6])) {
+    s->state = DATA;
+    s->bom = 1;
+    s->flags = HAS_DATA | BLOCK;
+    *bytes = p + 6;
+    *n -= 6;
+    return rest_of_data(s, bytes, n, piece);
+  }
+  return any_next(s, bytes, n, piece);
 }
 
 bool mm_sse_open(const struct mm_sse *s) {

@@ -32,6 +32,7 @@ struct mm_sse {
   uint64_t number;                 /* private: the digits of a retry so far */
   unsigned char state, bom, flags; /* private */
   unsigned char name, matched;     /* private: the field name begun, and bytes of it seen */
+  bool wide;                       /* private: the machine has AVX2 */
   bool strays; /* report lines whose field name is unknown, byte for byte until their line end;
                   the line end itself is a stray piece "\n". Otherwise they are skipped. */
 };
