@@ -15,14 +15,22 @@ enum mm_json_token {
   MM_JSON_OBJECT_END,
   MM_JSON_ARRAY, /* [ */
   MM_JSON_ARRAY_END,
-  MM_JSON_KEY,     /* bytes, n */
-  MM_JSON_STRING,  /* bytes, n; `marks` counts the media marks in it */
+  MM_JSON_KEY,     /* bytes, n, marks */
+  MM_JSON_STRING,  /* bytes, n, marks */
   MM_JSON_INTEGER, /* integer; also bytes, n as written */
-  MM_JSON_NUMBER,  /* number; `exact` false: a double cannot hold it; bytes, n as written */
+  MM_JSON_NUMBER,  /* number; `exact` false: writing it gives another value; bytes, n as written */
   MM_JSON_TRUE,
   MM_JSON_FALSE,
   MM_JSON_NULL
 };
+
+/* A medium that lift took out of a string. The mark is not in `bytes`; only where it stood is. */
+struct mm_json_mark {
+  size_t at;    /* offset in `bytes` of what followed the mark */
+  size_t index; /* of the medium, from 1 */
+};
+
+enum { MM_JSON_ROOM = 1024 }; /* a text this long is read without any allocation */
 
 struct mm_json_reader {
   const char *text; /* borrowed */
@@ -30,36 +38,40 @@ struct mm_json_reader {
   size_t at; /* offset of the next byte */
   unsigned depth;
   unsigned max_depth;
-  bool marks_allowed; /* a raw 0x01 in a string is a mark; otherwise it is malformed */
-  unsigned char kind[MM_JSON_DEPTH / 8]; /* one bit a level: object or array */
-  unsigned char state;                   /* private */
-  struct mm_buf scratch;                 /* private: an unescaped string */
+  bool marks_allowed; /* a raw 0x01 in a string begins a mark; otherwise it is malformed */
 
-  /* of the last token */
-  const char *bytes; /* borrowed until the next call; lone surrogates are U+FFFD */
-  size_t n;
-  size_t marks;
+  /* of the last token; borrowed until the next call */
+  const char *bytes;               /* lone surrogates are U+FFFD */
+  size_t n;                        /* bytes */
+  const struct mm_json_mark *mark; /* `marks` of them, in order */
+  size_t marks;                    /* media that belong into the bytes */
   int64_t integer;
   double number;
   bool exact;
+
+  unsigned char state;                   /* private, as all below */
+  unsigned char kind[MM_JSON_DEPTH / 8]; /* one bit a level: object or array */
+  struct mm_buf scratch;                 /* an unescaped string that is longer than room */
+  struct mm_buf found;                   /* the marks */
+  char room[MM_JSON_ROOM];
 };
 
 /* Begin reading n bytes at text, which stay where they are until mm_json_reader_free. A leading BOM
- * is skipped. Invalid UTF-8 is MM_EUTF8. */
+ * is skipped. Change max_depth (at most MM_JSON_DEPTH) and marks_allowed (false) after it. */
 void mm_json_reader_init(struct mm_json_reader *r, const char *text, size_t n);
+
+/* Give the memory back. Needless after a text of at most MM_JSON_ROOM bytes without marks. */
 void mm_json_reader_free(struct mm_json_reader *r);
 
-/* The next token. Returns MM_OK, MM_ESYNTAX, MM_EUTF8, MM_EDEPTH, MM_ENOMEM, with *err saying what
- * and where (err->at). */
+/* The next token; a key comes when its colon has been read. Returns MM_OK, MM_ESYNTAX, MM_EUTF8,
+ * MM_EDEPTH, MM_ENOMEM, with *err (may be NULL) saying what and, from 0, where (err->at). After an
+ * error the reader is of no more use.
+ *
+ * In the text a mark is the bytes 0x01, index in decimal, 0x01 (lift.h). A 0x01 that the sender
+ * escaped as \u0001 is a character like any other: marks are taken out of the string, so what is
+ * left in `bytes` cannot be taken for one. A string that is one medium has n 0 and marks 1. */
 MM_NODISCARD int mm_json_next(struct mm_json_reader *r, enum mm_json_token *token,
                               struct mm_error *err);
-
-/* Take the next media mark at or after offset `from` of the last string token: its index (from 1)
- * in *index, and where it stands (first byte, byte after it). False when there is none. In `bytes`
- * a mark is 0x01 index 0x01; a 0x01 that the sender escaped is told apart by `marks` being counted
- * while unescaping: see json_read.c. */
-bool mm_json_mark(const struct mm_json_reader *r, size_t from, size_t *index, size_t *begin,
-                  size_t *end);
 
 MM_HIDDEN_END
 
