@@ -1,0 +1,186 @@
+--- The OpenAI chat dialect, spoken by the simulator: POST .../chat/completions and GET .../models.
+--- Returns routes.
+local core = require("multimodal.core")
+local received = require("multimodal.simulator.received")
+
+local M = {}
+
+-- A red square of 8 x 8 pixels: the picture of those who sent none.
+local red_square = core.base64_decode(
+  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAIAQMAAAD+wSzIAAAAA1BMVEX/AAAZ4gk3AAAAC0lEQVR42mNgQAUAABAAAaoZ+IIAAAAASUVORK5CYII="
+)
+
+local created = 1700000000 -- the answers depend on the request alone
+
+local function has(list, wanted)
+  for _, item in ipairs(type(list) == "table" and list or {}) do
+    if item == wanted then return true end
+  end
+  return false
+end
+
+local function tokens_of(text)
+  return math.ceil(#text / 4)
+end
+
+--- Pictures that go back: those that came, or the red square.
+local function pictures(parts)
+  local list = {}
+  for _, part in ipairs(parts) do
+    if part.kind == "image" and part.blob then
+      list[#list + 1] = { type = "image_url", image_url = { url = core.data_url_of(part.blob) } }
+    end
+  end
+  if not list[1] then
+    list[1] = { type = "image_url", image_url = { url = core.data_url_of(core.blob(red_square, "image/png")) } }
+  end
+  return list
+end
+
+--- The answer as the dialect's whole body, before it is cut into chunks.
+local function compose(request, value)
+  local parts = received.parts(value.messages)
+  local text = received.words(parts)
+  local limit = value.max_completion_tokens or value.max_tokens
+  local finish = "stop"
+  if limit and tokens_of(text) > limit then
+    text, finish = text:sub(1, limit * 4), "length"
+  end
+  local prompt_tokens = 0
+  for _, part in ipairs(parts) do prompt_tokens = prompt_tokens + (part.text and tokens_of(part.text) or 85) end
+  return {
+    id = "chatcmpl-" .. core.sha256():update(text):hex():sub(1, 24),
+    model = value.model or "simulated",
+    text = text,
+    images = has(value.modalities, "image") and pictures(parts) or nil,
+    finish = request.behaviour.finish or finish,
+    usage = {
+      prompt_tokens = prompt_tokens,
+      completion_tokens = tokens_of(text),
+      total_tokens = prompt_tokens + tokens_of(text),
+    },
+  }
+end
+
+--- Send JSON in pieces, so that a large picture never stands in memory.
+local function send_body(answer, body)
+  for offset = 0, body:length() - 1, 49152 do answer:send(body:read(offset, 49152)) end
+end
+
+local function headers_of(request, content_type)
+  return { ["Content-Type"] = content_type, ["X-Request-Id"] = request.id }
+end
+
+local function whole(request, answer, reply)
+  local body = assert(core.body {
+    id = reply.id, object = "chat.completion", created = created, model = reply.model, usage = reply.usage,
+    choices = core.array {
+      {
+        index = 0, finish_reason = reply.finish,
+        message = { role = "assistant", content = reply.text, images = reply.images },
+      },
+    },
+  })
+  answer:head(200, headers_of(request, "application/json"), body:length())
+  send_body(answer, body)
+end
+
+local function event(answer, text)
+  answer:event("data: " .. text .. "\n\n")
+end
+
+--- An event that may hold a picture of any size: one HTTP chunk for each piece.
+local function chunk(answer, reply, delta, finish)
+  local body = assert(core.body {
+    id = reply.id, object = "chat.completion.chunk", created = created, model = reply.model,
+    choices = core.array { { index = 0, delta = delta, finish_reason = finish or core.null } },
+  })
+  if body:length() <= 49152 then return event(answer, tostring(body)) end
+  local pace = answer.pace
+  answer.pace = 0
+  answer:event("data: ")
+  for offset = 0, body:length() - 1, 49152 do answer:event(body:read(offset, 49152)) end
+  answer.pace = pace
+  answer:event("\n\n")
+end
+
+--- Words with the white space before them, the unit of a streamed text.
+local function words_of(text)
+  local list = {}
+  for word in text:gmatch("%s*%S+") do list[#list + 1] = word end
+  local tail = text:match("%s+$")
+  if tail then list[#list + 1] = tail end
+  return list
+end
+
+--- Stop where the request asked for it: cut the socket, or say nothing more.
+local function interrupted(request, answer, sent)
+  local behaviour = request.behaviour
+  if behaviour.cut and sent >= behaviour.cut then
+    answer:cut()
+    return true
+  end
+  if behaviour.stall and sent >= behaviour.stall then answer:sleep(86400) end
+  return false
+end
+
+local function stream(request, answer, value, reply)
+  answer:head(200, headers_of(request, "text/event-stream"))
+  chunk(answer, reply, { role = "assistant", content = "" })
+  for i, word in ipairs(words_of(reply.text)) do
+    if interrupted(request, answer, i - 1) then return end
+    chunk(answer, reply, { content = word })
+  end
+  if reply.images then chunk(answer, reply, { images = reply.images }) end
+  chunk(answer, reply, {}, reply.finish)
+  if type(value.stream_options) == "table" and value.stream_options.include_usage then
+    event(answer, tostring(core.body {
+      id = reply.id, object = "chat.completion.chunk", created = created, model = reply.model,
+      choices = core.array {}, usage = reply.usage,
+    }))
+  end
+  event(answer, "[DONE]")
+  answer:finish()
+end
+
+--- Refuse as OpenAI does.
+--- @param request table
+--- @param answer multimodal.simulator.Answer
+--- @param status integer
+--- @param message string
+--- @param code string?
+function M.refuse(request, answer, status, message, code)
+  local headers = headers_of(request, "application/json")
+  headers["Retry-After"] = request.behaviour.retry_after
+  local kind = status < 500 and "invalid_request_error" or "server_error"
+  local body = core.body { error = { message = message, type = kind, code = code or core.null } }
+  answer:whole(status, headers, tostring(body))
+end
+
+local function chat(request, answer)
+  local value, err = request:json()
+  if not value then return M.refuse(request, answer, 400, "The body is not JSON: " .. tostring(err), "invalid_json") end
+  if type(value.messages) ~= "table" then
+    return M.refuse(request, answer, 400, "Missing required parameter: 'messages'.", "missing_required_parameter")
+  end
+  local reply = compose(request, value)
+  if value.stream == true then return stream(request, answer, value, reply) end
+  whole(request, answer, reply)
+end
+
+local function models(request, answer)
+  answer:whole(200, headers_of(request, "application/json"), tostring(core.body {
+    object = "list",
+    data = core.array {
+      { id = "simulated", object = "model", created = created, owned_by = "multimodal",
+        architecture = { input_modalities = { "text", "image" }, output_modalities = { "text", "image" } } },
+    },
+  }))
+end
+
+M.routes = {
+  { method = "POST", path = "/chat/completions/?$", run = chat },
+  { method = "GET", path = "/models/?$", run = models },
+}
+
+return M
