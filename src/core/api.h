@@ -37,6 +37,7 @@ struct mm_core_api {
   void (*decoder_pop)(struct mm_decoder *);
   int (*decoder_text)(struct mm_decoder *, const char **text, size_t *n);
   size_t (*decoder_ready)(const struct mm_decoder *);
+  uint64_t (*decoder_seen)(const struct mm_decoder *);
   const struct mm_error *(*decoder_error)(const struct mm_decoder *);
 };
 
