@@ -15,10 +15,22 @@ struct mm_sha256 {
 };
 
 void mm_sha256_init(struct mm_sha256 *h);
+
+/* Add n bytes; borrows them. */
 void mm_sha256_update(struct mm_sha256 *h, const void *bytes, size_t n);
+
+/* The digest of all bytes added; *h is used up and must be initialised again. */
 void mm_sha256_final(struct mm_sha256 *h, unsigned char out[32]);
-void mm_hex(const unsigned char *bytes, size_t n,
-            char *out); /* 2n characters, lower case, no NUL */
+
+/* The kernel in use: "sha_ni" or "scalar". MULTIMODAL_SIMD=scalar in the environment forces the
+ * latter. */
+const char *mm_sha256_kernel(void);
+
+/* Force a kernel by name, for tests. Returns false when this machine or build lacks it. */
+bool mm_sha256_force(const char *name);
+
+/* Write 2n characters, lower case, no NUL. */
+void mm_hex(const unsigned char *bytes, size_t n, char *out);
 
 MM_HIDDEN_END
 
