@@ -15,14 +15,15 @@ MM_NODISCARD int mm_body_new(struct mm_body **out);
 struct mm_body *mm_body_ref(struct mm_body *b); /* returns owned */
 void mm_body_unref(struct mm_body *b);          /* NULL is fine */
 
-/* The open literal segment, for a JSON writer to append to; borrowed, valid until the next segment.
- */
+/* What holds the literal bytes, for a writer to append to: they stand where the segments appended
+ * before and after them say. Borrowed, the same for the whole body; not after the seal. */
 struct mm_buf *mm_body_text(struct mm_body *b);
 
-/* Append a range of a blob as it is, or the whole blob as padded base64. Takes a new reference.
- * Returns MM_OK, MM_ENOMEM, MM_EINVAL (range outside the blob). */
+/* Append a range of a blob as it is, or the whole blob as base64, with the `=` at its end or
+ * without. Takes a new reference. Returns MM_OK, MM_ENOMEM, MM_EINVAL (range outside the blob, or a
+ * sealed body). */
 MM_NODISCARD int mm_body_blob(struct mm_body *b, struct mm_blob *blob, uint64_t offset, uint64_t n);
-MM_NODISCARD int mm_body_base64(struct mm_body *b, struct mm_blob *blob);
+MM_NODISCARD int mm_body_base64(struct mm_body *b, struct mm_blob *blob, bool padded);
 
 /* No more segments. Returns MM_OK, MM_ENOMEM, MM_ETOOBIG (length over INT64_MAX). */
 MM_NODISCARD int mm_body_seal(struct mm_body *b);

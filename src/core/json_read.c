@@ -242,7 +242,7 @@ static int unescape_string(struct mm_json_reader *r, size_t begin, size_t close,
 /* At the opening quote. */
 static int read_string(struct mm_json_reader *r, struct mm_error *err) {
   size_t begin = r->at + 1;
-  size_t close;
+  size_t close = 0;
   bool plain = true;
   bool high = false;
   int rc = find_close(r, begin, &close, &plain, &high, err);
@@ -321,7 +321,7 @@ static int read_digits(struct mm_json_reader *r, uint64_t *value, bool *fits,
 static int read_number(struct mm_json_reader *r, enum mm_json_token *token, struct mm_error *err) {
   size_t begin = r->at;
   uint64_t value = 0;
-  bool integral;
+  bool integral = false;
   bool negative = take(r, '-', '-');
   int rc = read_digits(r, &value, &integral, err);
   if (rc == MM_OK) rc = skip_fraction(r, &integral, err);
