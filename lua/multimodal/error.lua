@@ -20,6 +20,16 @@ local M = {}
 local Error = { __name = "multimodal.error" }
 Error.__index = Error
 
+-- C modules make their errors with the metatable of this name, so theirs and ours are one class.
+local class_name = "multimodal.error"
+do
+  local registry = debug.getregistry()
+  local class = registry[class_name] or {}
+  for name, value in pairs(Error) do class[name] = value end
+  class.__index = class
+  registry[class_name], Error = class, class
+end
+
 M.kinds = {
   network = true, tls = true, timeout = true, cancelled = true, auth = true, permission = true, billing = true,
   not_found = true, bad_request = true, too_large = true, rate_limit = true, quota = true, content_filter = true,
@@ -51,18 +61,31 @@ function M.is(value)
   return getmetatable(value) == Error
 end
 
+--- Where this library lives: whoever is not in there called it.
+local root = debug.getinfo(1, "S").source:match("^(@.*[/\\])[^/\\]*$")
+
+--- The first function on the stack that is Lua and not of this library: its level as the caller of this
+--- function counts, and its record.
+local function outside()
+  for level = 3, 60 do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return nil end
+    if info.currentline > 0 and info.source:sub(1, #root) ~= root then return level - 1, info end
+  end
+  return nil
+end
+
 --- The line of the first caller outside this library, as "file.lua:12".
 --- @return string?
 function M.caller()
-  for level = 3, 40 do
-    local info = debug.getinfo(level, "Sl")
-    if not info then return nil end
-    local file = info.source:match("^@(.*)$")
-    if file and info.currentline > 0 and not file:find("multimodal/[%w_/]*%.lua$") then
-      return (file:match("[^/\\]+$") or file) .. ":" .. info.currentline
-    end
-  end
-  return nil
+  local _, info = outside()
+  return info and (info.short_src:match("[^/\\]+$") or info.short_src) .. ":" .. info.currentline
+end
+
+--- Raise a misuse at the line of the first caller outside this library.
+--- @param message string
+function M.misuse(message)
+  error(message, outside() or 2)
 end
 
 local function origin(self)

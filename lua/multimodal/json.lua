@@ -1,0 +1,41 @@
+--- JSON as this library speaks it: exact integers, marked arrays, media in place.
+--- Names: array null raw base64_of data_url_of decode encode.
+local core = require("multimodal.core")
+local error_class = require("multimodal.error")
+
+local M = {
+  --- Mark a table as an array, even when it is empty.
+  array = core.array,
+  --- An explicit null.
+  null = core.null,
+  --- JSON text that is checked once and written verbatim.
+  raw = core.raw,
+  --- A blob as bare base64, or as a data URL, where a string stands in a table to be encoded.
+  base64_of = core.base64_of,
+  data_url_of = core.data_url_of,
+}
+
+--- Read one JSON value. Integers are integers, null is nil, arrays carry `array`'s metatable.
+--- @param text string
+--- @param options? {media: userdata[]?, null: boolean?, exact: boolean?}  media: the blobs that marks in the text stand for
+--- @return any value
+--- @return multimodal.Error? err
+function M.decode(text, options)
+  local value, err = core.json_decode(text, options)
+  if value == nil and err ~= nil then return nil, error_class.new(err) end
+  return value
+end
+
+--- Write a value as JSON text, media written out.
+--- @param value any
+--- @return string? text
+--- @return multimodal.Error? err  a hole, mixed keys, a cycle, NaN, invalid UTF-8: the message has the path
+function M.encode(value)
+  local body, err = core.body(value)
+  if not body then return nil, error_class.new(err) end
+  local text = tostring(body)
+  body:close()
+  return text
+end
+
+return M

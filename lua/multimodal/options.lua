@@ -1,0 +1,196 @@
+--- Every option there is: its name, what it takes, and how a wrong one is refused.
+--- Names: known check_value check nearest misuse.
+local error_class = require("multimodal.error")
+
+local M = {}
+
+--- What an option takes: a test of the value, and the words for it.
+--- @class multimodal.OptionType
+--- @field test fun(value: any): boolean
+--- @field says string
+--- @field derives boolean?   belongs to a client: named at a call, the call is made on a derived client
+
+local function of(says, test)
+  return { says = says, test = test }
+end
+
+local function kind(name, says)
+  return of(says, function(value) return type(value) == name end)
+end
+
+local function finite(value)
+  return type(value) == "number" and value == value and value < math.huge and value > -math.huge
+end
+
+local function whole(value)
+  return finite(value) and value % 1 == 0
+end
+
+local function one_of(...)
+  local allowed = {}
+  for _, name in ipairs { ... } do allowed[name] = true end
+  return of('"' .. table.concat({ ... }, '", "') .. '"', function(value) return allowed[value] == true end)
+end
+
+local function either(a, b)
+  return of(a.says .. " or " .. b.says, function(value) return a.test(value) or b.test(value) end)
+end
+
+local function of_client(option)
+  return { says = option.says, test = option.test, derives = true }
+end
+
+local text = kind("string", "a string")
+local list_or_table = kind("table", "a table")
+local flag = kind("boolean", "true or false")
+local hook = kind("function", "a function")
+local number = of("a number", finite)
+local integer = of("an integer", whole)
+local count = of("a positive integer", function(value) return whole(value) and value >= 1 end)
+local seconds = of("seconds above 0", function(value) return finite(value) and value > 0 end)
+local strings = either(text, list_or_table)
+
+--- The one table of options. `false` is always allowed: it takes the option away, or is its value.
+--- @type table<string, multimodal.OptionType>
+M.known = {
+  -- said
+  system = strings,
+  messages = list_or_table,
+  -- sampling
+  max_tokens = count,
+  temperature = number,
+  top_p = number,
+  top_k = count,
+  stop = strings,
+  seed = integer,
+  n = count,
+  reasoning = either(text, integer),
+  -- output
+  modalities = list_or_table,
+  -- wire
+  model = text,
+  headers = kind("table", "a table of name = value"),
+  query = kind("table", "a table of name = value"),
+  vendor = text,
+  trailing_slash = flag,
+  extra = kind("table", "a table of body fields"),
+  -- clocks
+  connect_timeout = seconds,
+  first_byte_timeout = seconds,
+  idle_timeout = seconds,
+  timeout = seconds,
+  -- policy
+  fetch = flag,
+  files = flag,
+  private = flag,
+  skip_bad_chunks = flag,
+  retries = of("0 (each request is made once)", function(value) return value == 0 end),
+  -- client
+  gateway = of_client(strings),
+  base_url = of_client(text),
+  dialect = of_client(text),
+  api_key = of_client(of("a string, a function or mm.secret", function(value)
+    local type_of = type(value)
+    return type_of == "string" or type_of == "function" or type_of == "table"
+  end)),
+  http2 = of_client(flag),
+  proxy = of_client(text),
+  no_proxy = of_client(text),
+  ca_file = of_client(text),
+  ca_path = of_client(text),
+  client_cert = of_client(list_or_table),
+  insecure = of_client(flag),
+  -- hooks
+  on_text = hook,
+  on_event = hook,
+}
+
+--- Options that stand beside the source of a medium: mm.image { "cat.jpg", detail = "high" }.
+--- @type table<string, multimodal.OptionType>
+M.part = {
+  detail = text,
+  mime = text,
+  filename = text,
+  format = text,
+  role = text,
+  extra = kind("table", "a table of further fields of the part"),
+}
+
+--- Options of a saved file.
+--- @type table<string, multimodal.OptionType>
+M.save = { overwrite = flag, exists = one_of("skip", "error") }
+
+--- How many letters must change to make `b` of `a`; a swap of neighbours is one change.
+local function distance(a, b)
+  local before, above = nil, {}
+  for j = 0, #b do above[j] = j end
+  for i = 1, #a do
+    local row = { [0] = i }
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (same and 0 or 1))
+      if before and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], before[j - 2] + 1)
+      end
+    end
+    before, above = above, row
+  end
+  return above[#b]
+end
+
+--- The known name that looks most like `name`, or nil when none does.
+--- @param name string
+--- @param names table<string, any>  its keys are the known names
+--- @return string?
+function M.nearest(name, names)
+  local best, least
+  for candidate in pairs(names) do
+    local changes = distance(name:lower(), candidate)
+    local most = math.floor(math.max(#name, #candidate) / 2)
+    local nearer = not least or changes < least or changes == least and candidate < best
+    if changes <= most and nearer then best, least = candidate, changes end
+  end
+  return best
+end
+
+--- Raise that `name` is unknown, with the nearest known name.
+--- @param name any
+--- @param names table<string, any>
+--- @param place string?  written before the name, "image: "
+function M.unknown(name, names, place)
+  if type(name) ~= "string" then
+    error_class.misuse(("%skey %s: expected a name or a position"):format(place or "", tostring(name)))
+  end
+  local near = M.nearest(name, names)
+  error_class.misuse(("%s%s: unknown option%s"):format(place or "", name, near and "; did you mean " .. near .. "?" or ""))
+end
+
+local function shown(value)
+  if type(value) == "number" then return value ~= value and "NaN" or tostring(value) end
+  return type(value) == "string" and "a string" or type(value)
+end
+
+--- Raise unless `value` may stand for the option `name`.
+--- @param name any
+--- @param value any
+--- @param names? table<string, multimodal.OptionType>  M.known unless given
+--- @param place? string
+--- @return multimodal.OptionType
+function M.check_value(name, value, names, place)
+  names = names or M.known
+  local option = names[name] or M.unknown(name, names, place)
+  if value ~= false and not option.test(value) then
+    error_class.misuse(("%s%s: expected %s, got %s"):format(place or "", name, option.says, shown(value)))
+  end
+  return option
+end
+
+--- Raise unless every key of a table is an option with a fitting value.
+--- @param given table
+--- @param names? table<string, multimodal.OptionType>
+--- @param place? string
+function M.check(given, names, place)
+  for name, value in pairs(given) do M.check_value(name, value, names, place) end
+end
+
+return M
