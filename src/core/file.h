@@ -14,28 +14,42 @@ enum mm_file_flags {
   MM_FILE_APPEND = 4     /* append in one write instead of replacing; creates the file */
 };
 
-/* A file being written beside its target ("path.<random>.part", 0666 & ~umask) and renamed into
- * place at the end (link()ed with MM_FILE_EXCLUSIVE, so that two writers cannot both win). */
+/* A file being written beside its target ("path.<random>.part", mode
+ * as the file it replaces, else 0666 & ~umask) and renamed into
+ * place at the end (link()ed with MM_FILE_EXCLUSIVE, so that two writers cannot both win). A target
+ * that is a symbolic link stays one; one that is a device or a pipe is written straight to. */
 struct mm_file_writer {
   int fd; /* -1 when not open */
   int flags;
-  char *path; /* owned */
-  char *part; /* owned */
+  char *path; /* owned: as given, for messages */
+  char *goal; /* owned: the path with a final link followed */
+  char *part; /* owned; NULL when written straight to */
 };
 
+/* Begin a file; copies path. `flags`: MM_FILE_SYNC, MM_FILE_EXCLUSIVE. Nothing at the target
+ * changes before commit. Returns MM_OK, MM_ENOMEM, MM_EFILE ("cannot write "x": read-only file
+ * system"), MM_EINVAL for MM_FILE_APPEND. On failure w needs no abort. */
 MM_NODISCARD int mm_file_begin(struct mm_file_writer *w, const char *path, int flags,
                                struct mm_error *err);
+
+/* Append n bytes to the file begun; borrows them. Returns MM_OK or MM_EFILE; then abort. */
 MM_NODISCARD int mm_file_put(struct mm_file_writer *w, const void *bytes, size_t n,
                              struct mm_error *err);
-MM_NODISCARD int mm_file_commit(struct mm_file_writer *w, struct mm_error *err); /* closes w */
+
+/* Put the file in place. Returns MM_OK or MM_EFILE; closes w, and removes the part file, in any
+ * case. A failure to sync the directory is reported although the file is in place. */
+MM_NODISCARD int mm_file_commit(struct mm_file_writer *w, struct mm_error *err);
+
 void mm_file_abort(struct mm_file_writer *w); /* removes the part file; idempotent */
 
-/* The three above in one call; with MM_FILE_APPEND one write to the end of the file. */
+/* The three above in one call; with MM_FILE_APPEND one write to the end of the file, taken back as
+ * far as possible when it was cut short. Returns as they do. */
 MM_NODISCARD int mm_file_write(const char *path, const void *bytes, size_t n, int flags,
                                struct mm_error *err);
 
-/* An advisory lock between processes and between Lua states; gone when its holder dies.
- * *fd becomes the descriptor to close. Returns MM_OK, MM_MORE when another holds it, MM_EFILE. */
+/* An advisory lock between processes and between Lua states; gone when its holder dies. The file is
+ * created and never removed. *fd becomes the descriptor to close, which unlocks.
+ * Returns MM_OK, MM_MORE when another holds it, MM_EFILE. */
 MM_NODISCARD int mm_file_lock(const char *path, int *fd, struct mm_error *err);
 
 /* n random bytes from the system. Returns MM_OK or MM_EFILE. */
