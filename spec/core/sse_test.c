@@ -156,7 +156,7 @@ static void bounds_an_event(void) {
   feed_copy(p, TEXT("data: abcd\n\ndata: ab\ndata: c\n\n"));
   CHECK(mm_sse_events_feed(p, TEXT("data: x\n\ndata: abcde\n\ndata: y\n\n")) == MM_ETOOBIG);
   CHECK(mm_sse_events_feed(p, TEXT("data: z\n\n")) == MM_ETOOBIG);
-  CHECK(mm_sse_events_status(p) == MM_ETOOBIG);
+  CHECK(strcmp(mm_sse_events_error(p)->text, "event over 4 bytes") == 0);
   drain(p, &out);
   CHECK(same(&out, TEXT("message=abcd#;message=ab\nc#;message=x#;")));
   mm_buf_free(&out);
@@ -352,7 +352,7 @@ static int feed_bytewise(const char *bytes, size_t n, struct mm_buf *out) {
   if (rc != MM_OK) return rc;
   for (size_t i = 0; i < n && rc == MM_OK; i++)
     rc = mm_sse_events_feed(p, bytes + i, 1);
-  CHECK(mm_sse_events_status(p) == rc);
+  CHECK(mm_sse_events_error(p)->code == rc);
   mm_alloc_fail_after(-1);
   drain(p, out);
   mm_sse_events_free(p);

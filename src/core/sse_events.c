@@ -22,13 +22,13 @@ struct mm_sse_events {
   size_t taken;        /* bytes of `ready` handed out */
   uint64_t retry_ms;
   bool has_retry, finished;
-  int status; /* MM_OK, or the sticky failure */
+  struct mm_error error; /* sticky */
 };
 
 int mm_sse_events_new(size_t max_event, struct mm_sse_events **out) {
   struct mm_sse_events *p = mm_alloc(NULL, sizeof *p);
   if (!p) return MM_ENOMEM;
-  *p = (struct mm_sse_events){.status = MM_OK};
+  *p = (struct mm_sse_events){.finished = false};
   mm_sse_init(&p->sse);
   mm_buf_init(&p->type, NAME_MAX_BYTES);
   mm_buf_init(&p->data, max_event);
@@ -109,18 +109,25 @@ static void drop_taken(struct mm_sse_events *p) {
   p->taken = 0;
 }
 
+/* Take the bytes up to the next piece. */
+static int advance(struct mm_sse_events *p, const char **bytes, size_t *n) {
+  struct mm_sse_piece piece;
+  int rc = mm_sse_next(&p->sse, bytes, n, &piece);
+  if (rc == MM_ETOOBIG) return mm_fail(&p->error, rc, "event name or id over 4096 bytes");
+  if (rc == MM_OK) rc = take(p, &piece);
+  if (rc == MM_ETOOBIG) return mm_fail(&p->error, rc, "event over %zu bytes", p->data.max);
+  return rc < 0 ? mm_fail(&p->error, rc, "%s", mm_status_text(rc)) : MM_OK;
+}
+
 int mm_sse_events_feed(struct mm_sse_events *p, const void *bytes, size_t n) {
-  if (p->status != MM_OK) return p->status;
+  if (p->error.code != MM_OK) return p->error.code;
   if (p->finished) return MM_EINVAL;
   drop_taken(p);
   const char *at = bytes;
-  struct mm_sse_piece piece;
-  while (n && p->status == MM_OK) {
-    int rc = mm_sse_next(&p->sse, &at, &n, &piece);
-    if (rc == MM_OK) rc = take(p, &piece);
-    if (rc < 0) p->status = rc;
-  }
-  return p->status;
+  int rc = MM_OK;
+  while (n && rc == MM_OK)
+    rc = advance(p, &at, &n);
+  return rc;
 }
 
 void mm_sse_events_finish(struct mm_sse_events *p) {
@@ -148,6 +155,6 @@ bool mm_sse_events_retry(const struct mm_sse_events *p, uint64_t *ms) {
   return p->has_retry;
 }
 
-int mm_sse_events_status(const struct mm_sse_events *p) {
-  return p->status;
+const struct mm_error *mm_sse_events_error(const struct mm_sse_events *p) {
+  return &p->error;
 }

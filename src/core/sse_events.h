@@ -37,8 +37,8 @@ bool mm_sse_events_next(struct mm_sse_events *p, struct mm_sse_event *event);
 /* The reconnection time the server last named, in milliseconds; false when it named none. */
 bool mm_sse_events_retry(const struct mm_sse_events *p, uint64_t *ms);
 
-/* MM_OK, or the sticky failure. */
-int mm_sse_events_status(const struct mm_sse_events *p);
+/* The sticky failure, code MM_OK while there is none. Returns borrowed. */
+const struct mm_error *mm_sse_events_error(const struct mm_sse_events *p);
 
 MM_HIDDEN_END
 

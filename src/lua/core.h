@@ -15,10 +15,11 @@ MM_HIDDEN_BEGIN
 
 void mm_open_codec(lua_State *L); /* codec.c: base64, mime, data URLs */
 void mm_open_blob(lua_State *L);  /* blob.c: blob, blob_file, blob_writer */
-void mm_open_json(
-    lua_State *L); /* json.c: array, null, raw, base64_of, data_url_of, json_decode, json_scan */
-void mm_open_body(lua_State *L);    /* body.c: body, body_raw */
-void mm_open_decoder(lua_State *L); /* decoder.c: sse, decoder */
+void mm_open_json(lua_State *L); /* json.c: array, null, raw, base64_of, data_url_of, json_decode */
+void mm_open_body(lua_State *L); /* body.c: body, body_raw */
+void mm_open_decoder(lua_State *L); /* decoder.c: decoder */
+void mm_open_sse(lua_State *L);     /* sse.c: sse */
+void mm_open_scan(lua_State *L);    /* scan.c: json_scan */
 void mm_open_file(lua_State *L);    /* file.c: sha256, file_write, file_lock, random, backoff */
 
 /* Push a blob; takes the reference, also when it raises. Tells the collector its weight. */
@@ -27,8 +28,8 @@ void mm_push_blob(lua_State *L, struct mm_blob *blob);
 /* Push the table {blob, ...} of n blobs; takes the references, not the array. */
 void mm_push_media(lua_State *L, struct mm_blob *const *media, size_t n);
 
-/* Marks that core.base64_of and core.data_url_of put around a blob in a body: a box whose metatable
- * is one of these and whose user value is the blob. */
+/* Marks that core.base64_of and core.data_url_of put around a blob in a body: a table {blob} whose
+ * metatable is one of these. */
 #define MM_BASE64_OF "multimodal.base64_of"
 #define MM_DATA_URL_OF "multimodal.data_url_of"
 #define MM_ARRAY "multimodal.array" /* metatable of arrays */
