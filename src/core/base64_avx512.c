@@ -31,6 +31,10 @@ AVX512 static inline __m512i characters(__m512i bytes) {
   return _mm512_permutexvar_epi8(v, _mm512_loadu_si512(alphabet));
 }
 
+static inline size_t least(size_t a, size_t b) {
+  return a < b ? a : b;
+}
+
 static inline uint64_t first_bits(size_t n) {
   return n >= 64 ? UINT64_MAX : ((uint64_t)1 << n) - 1;
 }
@@ -49,7 +53,7 @@ AVX512 static size_t encode(const unsigned char *bytes, size_t n, char *out) {
     encode64(bytes + i + 144, out + 192);
   }
   while (n - i >= 3) {
-    size_t quanta = n - i >= 48 ? 16 : (n - i) / 3;
+    size_t quanta = least((n - i) / 3, 16);
     __m512i v = _mm512_maskz_loadu_epi8(first_bits(quanta * 3), bytes + i);
     _mm512_mask_storeu_epi8(out, first_bits(quanta * 4), characters(v));
     i += quanta * 3;
@@ -118,7 +122,7 @@ AVX512 static size_t run(const char *text, size_t n, unsigned char *out) {
     store192(out, a, b, c, d);
   }
   while (n - i >= 4) {
-    size_t room = n - i < 64 ? n - i : 64;
+    size_t room = least(n - i, 64);
     size_t taken = run_masked(text + i, room, out);
     i += taken;
     out += taken / 4 * 3;
