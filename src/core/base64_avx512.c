@@ -12,9 +12,9 @@ static bool available(void) {
   return mm_cpu_has(MM_CPU_AVX512);
 }
 
-#define X4(f, i) f(i), f(i + 1), f(i + 2), f(i + 3)
-#define X16(f, i) X4(f, i), X4(f, i + 4), X4(f, i + 8), X4(f, i + 12)
-#define X64(f, i) X16(f, i), X16(f, i + 16), X16(f, i + 32), X16(f, i + 48)
+#define X4(f, i) f(i), f((i) + 1), f((i) + 2), f((i) + 3)
+#define X16(f, i) X4(f, i), X4(f, (i) + 4), X4(f, (i) + 8), X4(f, (i) + 12)
+#define X64(f, i) X16(f, i), X16(f, (i) + 16), X16(f, (i) + 32), X16(f, (i) + 48)
 
 static const char alphabet[64 + 1] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
