@@ -1,0 +1,481 @@
+/* net.c - multimodal.net: engines and exchanges in Lua.
+ * In: option tables, bodies and decoders of multimodal.core. Out: heads, events, text, errors.
+ * Not here: waiting of coroutines; pop hands out the ids of exchanges that have news.
+ *                                                          SPDX-License-Identifier: MIT */
+#include "../net/net.h"
+#include "../net/head.h"
+#include "core.h"
+
+#ifndef _WIN32
+#include <dlfcn.h>
+#endif
+
+#define MM_ENGINE "multimodal.engine"     /* struct mm_engine * */
+#define MM_EXCHANGE "multimodal.exchange" /* struct mm_exchange *; user value {decoder} */
+
+MM_EXPORT int luaopen_multimodal_net(lua_State *L);
+
+/* What a running exchange weighs outside the Lua heap, about: libcurl's handle and buffers. */
+enum { EXCHANGE_WEIGHT = 16 * 1024 };
+
+/* Push the error table of a failure: as core's errors, with `sent`. */
+static void push_failure(lua_State *L, const struct mm_failure *f) {
+  if (f->core.code != MM_OK) {
+    mm_push_error(L, f->kind, &f->core);
+  } else {
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, f->kind);
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, f->message);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, f->code);
+    lua_setfield(L, -2, "code");
+    luaL_newmetatable(L, "multimodal.error");
+    lua_setmetatable(L, -2);
+  }
+  lua_pushboolean(L, f->sent);
+  lua_setfield(L, -2, "sent");
+}
+
+/* The results of a take that brought nothing: nil | nil, "again" | nil, err. */
+static int push_nothing(lua_State *L, const struct mm_exchange *x, enum mm_take take) {
+  lua_pushnil(L);
+  if (take == MM_TAKE_END) return 1;
+  if (take == MM_TAKE_FAILED)
+    push_failure(L, mm_exchange_failure(x));
+  else
+    lua_pushstring(L, take == MM_TAKE_OTHER ? "event" : "again");
+  return 2;
+}
+
+/* The exchange at 1, or NULL when it was closed. */
+static struct mm_exchange *check_exchange(lua_State *L) {
+  void **box = luaL_checkudata(L, 1, MM_EXCHANGE);
+  return *box;
+}
+
+static int push_closed(lua_State *L) {
+  static const struct mm_failure closed = {
+      .kind = "cancelled", .code = "cancelled", .message = "the exchange was closed"};
+  lua_pushnil(L);
+  push_failure(L, &closed);
+  return 2;
+}
+
+static int exchange_id(lua_State *L) {
+  const struct mm_exchange *x = mm_box_check(L, 1, MM_EXCHANGE);
+  mm_pushint64(L, (int64_t)mm_exchange_id(x));
+  return 1;
+}
+
+static void push_headers(lua_State *L, const struct mm_head *head) {
+  const char *name, *value;
+  lua_newtable(L);
+  for (size_t at = 0; mm_head_pair(head, &at, &name, &value);) {
+    lua_getfield(L, -1, name);
+    if (lua_isnil(L, -1))
+      lua_pushstring(L, value);
+    else
+      lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), value);
+    lua_setfield(L, -3, name);
+    lua_pop(L, 1);
+  }
+}
+
+static int exchange_head(lua_State *L) {
+  const struct mm_head *head;
+  const struct mm_exchange *x = check_exchange(L);
+  if (!x) return push_closed(L);
+  enum mm_take take = mm_exchange_head(x, &head);
+  if (take != MM_TAKE_READY) return push_nothing(L, x, take);
+  lua_pushinteger(L, head->status);
+  push_headers(L, head);
+  return 2;
+}
+
+/* The table of an event is made by the decoder's own `next`, upvalue 1, which boxes its media. */
+static int exchange_next(lua_State *L) {
+  struct mm_exchange *x = check_exchange(L);
+  if (!x) return push_closed(L);
+  enum mm_take take = mm_exchange_event(x);
+  if (take != MM_TAKE_READY) return push_nothing(L, x, take);
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  mm_getuservalue(L, 1);
+  lua_rawgeti(L, -1, 1);
+  lua_remove(L, -2);
+  lua_call(L, 1, LUA_MULTRET);
+  mm_exchange_took(x);
+  return lua_gettop(L) - 1;
+}
+
+static int exchange_next_text(lua_State *L) {
+  const char *text;
+  size_t n;
+  struct mm_exchange *x = check_exchange(L);
+  if (!x) return push_closed(L);
+  enum mm_take take = mm_exchange_text(x, &text, &n);
+  if (take != MM_TAKE_READY) return push_nothing(L, x, take);
+  lua_pushlstring(L, text, n);
+  mm_exchange_text_took(x);
+  return 1;
+}
+
+static int exchange_progress(lua_State *L) {
+  uint64_t sent, received;
+  const struct mm_exchange *x = mm_box_check(L, 1, MM_EXCHANGE);
+  mm_exchange_progress(x, &sent, &received);
+  mm_pushint64(L, (int64_t)sent);
+  mm_pushint64(L, (int64_t)received);
+  return 2;
+}
+
+static void set_seconds(lua_State *L, const char *name, double seconds) {
+  if (seconds <= 0) return;
+  lua_pushnumber(L, seconds);
+  lua_setfield(L, -2, name);
+}
+
+static int exchange_timing(lua_State *L) {
+  struct mm_timing t;
+  const struct mm_exchange *x = mm_box_check(L, 1, MM_EXCHANGE);
+  mm_exchange_timing(x, &t);
+  lua_createtable(L, 0, 7);
+  set_seconds(L, "queued", t.queued);
+  set_seconds(L, "dns", t.dns);
+  set_seconds(L, "connect", t.connect);
+  set_seconds(L, "tls", t.tls);
+  set_seconds(L, "sent", t.sent);
+  set_seconds(L, "first_byte", t.first_byte);
+  set_seconds(L, "total", t.total);
+  return 1;
+}
+
+static int exchange_close(lua_State *L) {
+  void **box = luaL_checkudata(L, 1, MM_EXCHANGE);
+  struct mm_exchange *x = *box;
+  *box = NULL;
+  mm_exchange_free(x);
+  return 0;
+}
+
+/* Options of start: the table is at 2. Strings stay on the stack, so that they live as long as the
+ * call. */
+
+static int field_error(lua_State *L, const char *name, const char *wanted) {
+  return luaL_error(L, "%s must be %s, got %s", name, wanted, luaL_typename(L, -1));
+}
+
+static const char *plain_text(lua_State *L, const char *name) {
+  size_t n;
+  const char *text = lua_tolstring(L, -1, &n);
+  if (strlen(text) != n || strpbrk(text, "\r\n"))
+    luaL_error(L, "%s holds a line break or a NUL", name);
+  return text;
+}
+
+static const char *text_field(lua_State *L, int table, const char *name) {
+  lua_getfield(L, table, name);
+  if (!lua_toboolean(L, -1)) return NULL;
+  if (lua_type(L, -1) != LUA_TSTRING) field_error(L, name, "a string");
+  return plain_text(L, name);
+}
+
+/* false and nil are no clock. */
+static double seconds_field(lua_State *L, const char *name) {
+  lua_getfield(L, 2, name);
+  double seconds = 0;
+  if (lua_toboolean(L, -1)) {
+    if (lua_type(L, -1) != LUA_TNUMBER) field_error(L, name, "a number of seconds");
+    seconds = lua_tonumber(L, -1);
+    if (!(seconds > 0)) luaL_error(L, "%s must be over 0; false means none", name);
+  }
+  lua_pop(L, 1);
+  return seconds;
+}
+
+static bool flag_field(lua_State *L, int table, const char *name) {
+  lua_getfield(L, table, name);
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static void *box_field(lua_State *L, const char *name, const char *class) {
+  lua_getfield(L, 2, name);
+  if (lua_isnil(L, -1)) return NULL;
+  void *object = mm_box_test(L, -1, class);
+  if (!object) field_error(L, name, strchr(class, '.') + 1);
+  return object;
+}
+
+static void read_tls(lua_State *L, struct mm_request *r) {
+  lua_getfield(L, 2, "tls");
+  if (lua_isnil(L, -1)) return;
+  if (!lua_istable(L, -1)) field_error(L, "tls", "a table");
+  int tls = lua_gettop(L);
+  r->ca_file = text_field(L, tls, "ca_file");
+  r->ca_path = text_field(L, tls, "ca_path");
+  r->client_cert = text_field(L, tls, "client_cert");
+  r->client_key = text_field(L, tls, "client_key");
+  r->insecure = flag_field(L, tls, "insecure");
+}
+
+/* Methods whose repetition changes nothing, so that libcurl may send them twice. */
+static bool is_idempotent(const char *method) {
+  return strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0;
+}
+
+static void read_request(lua_State *L, struct mm_request *r) {
+  *r = (struct mm_request){.method = text_field(L, 2, "method"), .url = text_field(L, 2, "url")};
+  if (!r->method) r->method = "GET";
+  if (!r->url) luaL_error(L, "url must be a string, got nil");
+  r->connect_timeout = seconds_field(L, "connect_timeout");
+  r->first_byte_timeout = seconds_field(L, "first_byte_timeout");
+  r->idle_timeout = seconds_field(L, "idle_timeout");
+  r->timeout = seconds_field(L, "timeout");
+  r->http2 = flag_field(L, 2, "http2");
+  r->proxy = text_field(L, 2, "proxy");
+  r->no_proxy = text_field(L, 2, "no_proxy");
+  r->resend = flag_field(L, 2, "resend") || is_idempotent(r->method);
+  read_tls(L, r);
+  r->body = box_field(L, "body", MM_BODY);
+}
+
+/* headers, at the top, go into x. */
+static void add_headers(lua_State *L, struct mm_exchange *x) {
+  if (lua_isnil(L, -1)) return;
+  if (!lua_istable(L, -1)) field_error(L, "headers", "a list");
+  int n = (int)lua_rawlen(L, -1);
+  for (int i = 1; i <= n; i++) {
+    size_t len;
+    lua_rawgeti(L, -1, i);
+    if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "headers[%d] must be a string", i);
+    const char *line = lua_tolstring(L, -1, &len);
+    int rc = mm_exchange_header(x, line, len);
+    if (rc == MM_ENOMEM) luaL_error(L, "not enough memory");
+    if (rc != MM_OK) luaL_error(L, "headers[%d] is no header line that may be set", i);
+    lua_pop(L, 1);
+  }
+}
+
+/* Push a box for the exchange, the decoder (or nil) at `decoder` anchored to it. */
+static void **new_box(lua_State *L, int decoder) {
+  void **box = mm_box_new(L, MM_EXCHANGE);
+  lua_createtable(L, 1, 0);
+  lua_pushvalue(L, decoder);
+  lua_rawseti(L, -2, 1);
+  mm_setuservalue(L, -2);
+  return box;
+}
+
+static int engine_start(lua_State *L) {
+  struct mm_engine *e = mm_box_check(L, 1, MM_ENGINE);
+  struct mm_request request;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  luaL_checkstack(L, 32, "options");
+  read_request(L, &request);
+  request.decoder = box_field(L, "decoder", MM_DECODER);
+  void **box = new_box(L, lua_gettop(L));
+  int at = lua_gettop(L);
+  struct mm_exchange *x;
+  if (mm_exchange_new(e, &x) != MM_OK) return luaL_error(L, "not enough memory");
+  *box = x;
+  lua_getfield(L, 2, "headers");
+  add_headers(L, x);
+  mm_box_weight(L, EXCHANGE_WEIGHT);
+  int rc = mm_exchange_start(x, &request);
+  if (rc != MM_OK) {
+    *box = NULL;
+    mm_exchange_free(x);
+    if (rc == MM_EINVAL) return mm_push_status(L, "unsupported", rc);
+    return luaL_error(L, "not enough memory");
+  }
+  lua_settop(L, at);
+  return 1;
+}
+
+/* What the lua program does on SIGINT is to set a hook: a step that waits makes room for it. */
+struct watch_hook {
+  lua_State *L;
+  lua_Hook hook;
+};
+
+static bool hook_changed(void *user) {
+  const struct watch_hook *watch = user;
+  return lua_gethook(watch->L) != watch->hook;
+}
+
+static int engine_step(lua_State *L) {
+  struct mm_engine *e = mm_box_check(L, 1, MM_ENGINE);
+  struct watch_hook watch = {L, lua_gethook(L)};
+  double seconds = luaL_optnumber(L, 2, -1);
+  struct mm_step step = {.seconds = seconds,
+                         .budget = luaL_optnumber(L, 3, seconds > 0 ? seconds : 0),
+                         .stop = hook_changed,
+                         .user = &watch};
+  mm_pushint64(L, (int64_t)mm_engine_step(e, &step));
+  return 1;
+}
+
+static int engine_pop(lua_State *L) {
+  struct mm_engine *e = mm_box_check(L, 1, MM_ENGINE);
+  uint64_t id = mm_engine_peek(e);
+  if (!id) return 0;
+  mm_pushint64(L, (int64_t)id);
+  mm_engine_pop(e);
+  return 1;
+}
+
+static int engine_fd(lua_State *L) {
+  int fd = mm_engine_fd(mm_box_check(L, 1, MM_ENGINE));
+  if (fd < 0) return 0;
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+static int engine_timeout(lua_State *L) {
+  int ms = mm_engine_timeout(mm_box_check(L, 1, MM_ENGINE));
+  if (ms < 0) return 0;
+  lua_pushnumber(L, ms / 1000.0);
+  return 1;
+}
+
+static int engine_close(lua_State *L) {
+  void **box = luaL_checkudata(L, 1, MM_ENGINE);
+  struct mm_engine *e = *box;
+  *box = NULL;
+  mm_engine_free(e);
+  return 0;
+}
+
+static size_t size_option(lua_State *L, const char *name, size_t otherwise) {
+  lua_getfield(L, 1, name);
+  size_t value = otherwise;
+  if (!lua_isnil(L, -1)) {
+    lua_Number n = lua_tonumber(L, -1);
+    if (!(n >= 1 && n <= 1e15)) field_error(L, name, "a number from 1");
+    value = (size_t)n;
+  }
+  lua_pop(L, 1);
+  return value;
+}
+
+/* Upvalues: the core's interface, the user agent. */
+static int net_engine(lua_State *L) {
+  const struct mm_core_api *core = lua_touserdata(L, lua_upvalueindex(1));
+  struct mm_engine_options options;
+  struct mm_engine *e;
+  struct mm_error err = {0};
+  lua_settop(L, 1);
+  if (lua_isnil(L, 1)) {
+    lua_newtable(L);
+    lua_replace(L, 1);
+  }
+  luaL_checktype(L, 1, LUA_TTABLE);
+  mm_engine_defaults(&options);
+  options.user_agent = lua_tostring(L, lua_upvalueindex(2));
+  options.max_in_flight = size_option(L, "max_in_flight", options.max_in_flight);
+  options.high_water = size_option(L, "high_water", options.high_water);
+  void **box = mm_box_new(L, MM_ENGINE);
+  if (mm_engine_new(core, &options, &e, &err) != MM_OK) return mm_push_failure(L, "network", &err);
+  *box = e;
+  return 1;
+}
+
+static int net_live(lua_State *L) {
+  mm_pushint64(L, mm_net_live());
+  return 1;
+}
+
+#ifdef MM_TEST_ALLOC
+static int net_fail_after(lua_State *L) {
+  mm_pushint64(L, mm_curl_count());
+  mm_curl_fail_after((long)luaL_checkinteger(L, 1));
+  return 1;
+}
+#endif
+
+static const luaL_Reg exchange_methods[] = {
+    {"id", exchange_id},
+    {"head", exchange_head},
+    {"next_text", exchange_next_text},
+    {"progress", exchange_progress},
+    {"timing", exchange_timing},
+    {NULL, NULL},
+};
+
+static const luaL_Reg engine_methods[] = {
+    {"start", engine_start}, {"step", engine_step},       {"pop", engine_pop},
+    {"fd", engine_fd},       {"timeout", engine_timeout}, {NULL, NULL},
+};
+
+/* A resolver's thread may outlive the Lua state that started it, so the code stays mapped. */
+static void pin_library(void) {
+#if !defined(_WIN32) && defined(RTLD_NODELETE) && defined(RTLD_NOLOAD)
+  Dl_info info;
+  int (*self)(lua_State *) = luaopen_multimodal_net;
+  void *address;
+  memcpy(&address, &self, sizeof address);
+  if (dladdr(address, &info) && info.dli_fname)
+    (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
+#endif
+}
+
+/* Push the table multimodal.core; returns its interface, or raises. */
+static const struct mm_core_api *require_core(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "multimodal.core");
+  lua_call(L, 1, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, MM_CORE_API_KEY);
+  const struct mm_core_api *core = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (!core) luaL_error(L, "multimodal.net: multimodal.core offers no interface; rebuild both");
+  if (core->abi != MM_CORE_ABI || core->size != sizeof *core ||
+      core->error_size != sizeof(struct mm_error) || core->event_size != sizeof(struct mm_event))
+    luaL_error(L,
+               "multimodal.net: multimodal.core is of another build (abi %d, not %d); rebuild both",
+               (int)core->abi, (int)MM_CORE_ABI);
+  return core;
+}
+
+/* Push `next` of the core's decoders. */
+static void push_decoder_next(lua_State *L) {
+  luaL_getmetatable(L, MM_DECODER);
+  lua_getfield(L, -1, "__index");
+  lua_getfield(L, -1, "next");
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+static void open_exchange(lua_State *L) {
+  mm_box_class(L, MM_EXCHANGE, exchange_methods, exchange_close);
+  luaL_getmetatable(L, MM_EXCHANGE);
+  lua_getfield(L, -1, "__index");
+  push_decoder_next(L);
+  lua_pushcclosure(L, exchange_next, 1);
+  lua_setfield(L, -2, "next");
+  lua_pop(L, 2);
+}
+
+int luaopen_multimodal_net(lua_State *L) {
+  pin_library();
+  const struct mm_core_api *core = require_core(L);
+  open_exchange(L);
+  mm_box_class(L, MM_ENGINE, engine_methods, engine_close);
+  lua_createtable(L, 0, 3);
+  lua_pushlightuserdata(L, (void *)(uintptr_t)core);
+  lua_getfield(L, -3, "version");
+  lua_pushfstring(L, "multimodal/%s", lua_tostring(L, -1));
+  lua_remove(L, -2);
+  lua_pushcclosure(L, net_engine, 2);
+  lua_setfield(L, -2, "engine");
+  lua_pushcfunction(L, net_live);
+  lua_setfield(L, -2, "live");
+#ifdef MM_TEST_ALLOC
+  lua_pushcfunction(L, net_fail_after);
+  lua_setfield(L, -2, "fail_after");
+#endif
+  return 1;
+}
