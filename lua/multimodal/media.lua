@@ -1,5 +1,5 @@
 --- Media: an image, audio, a video or a file, as a part of a prompt and as a part of a reply.
---- Names: new attach from_blob from_url is opened set_fetch. Nothing is read until a part is sent or asked for its bytes.
+--- Names: new attach from_blob from_url is opened writer base64_bytes set_fetch. Nothing is read until a part is sent or asked for its bytes.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local options_table = require("multimodal.options")
@@ -21,6 +21,10 @@ local Media = { __name = "multimodal.media" }
 Media.__index = Media
 
 local source_names = { path = true, url = true, data_url = true, base64 = true, bytes = true, blob = true }
+
+--- A blob that grows, for media that come in fragments, and the bytes of base64.
+M.writer = core.blob_writer
+M.base64_bytes = core.base64_decode
 
 --- How a link is fetched: set by the client layer, which knows the network.
 local fetch = function()

@@ -1,5 +1,5 @@
 --- Every option there is: its name, what it takes, and how a wrong one is refused.
---- Names: known check_value check nearest misuse.
+--- Names: known part save check_value check unknown nearest over.
 local error_class = require("multimodal.error")
 
 local M = {}
@@ -8,6 +8,8 @@ local M = {}
 --- @class multimodal.OptionType
 --- @field test fun(value: any): boolean
 --- @field says string
+--- @field off boolean?       false is a value of it, and takes nothing away
+--- @field merges boolean?    a table whose fields win one by one
 --- @field derives boolean?   belongs to a client: named at a call, the call is made on a derived client
 
 local function of(says, test)
@@ -36,18 +38,29 @@ local function either(a, b)
   return of(a.says .. " or " .. b.says, function(value) return a.test(value) or b.test(value) end)
 end
 
+local function with(option, mark)
+  local copy = {}
+  for name, value in pairs(option) do copy[name] = value end
+  copy[mark] = true
+  return copy
+end
+
 local function of_client(option)
-  return { says = option.says, test = option.test, derives = true }
+  return with(option, "derives")
+end
+
+local function merged(says)
+  return with(kind("table", says), "merges")
 end
 
 local text = kind("string", "a string")
 local list_or_table = kind("table", "a table")
-local flag = kind("boolean", "true or false")
+local flag = with(kind("boolean", "true or false"), "off")
 local hook = kind("function", "a function")
 local number = of("a number", finite)
 local integer = of("an integer", whole)
 local count = of("a positive integer", function(value) return whole(value) and value >= 1 end)
-local seconds = of("seconds above 0", function(value) return finite(value) and value > 0 end)
+local seconds = with(of("seconds above 0", function(value) return finite(value) and value > 0 end), "off")
 local strings = either(text, list_or_table)
 
 --- The one table of options. `false` is always allowed: it takes the option away, or is its value.
@@ -69,11 +82,11 @@ M.known = {
   modalities = list_or_table,
   -- wire
   model = text,
-  headers = kind("table", "a table of name = value"),
-  query = kind("table", "a table of name = value"),
+  headers = merged("a table of name = value"),
+  query = merged("a table of name = value"),
   vendor = text,
   trailing_slash = flag,
-  extra = kind("table", "a table of body fields"),
+  extra = merged("a table of body fields"),
   -- clocks
   connect_timeout = seconds,
   first_byte_timeout = seconds,
@@ -191,6 +204,33 @@ end
 --- @param place? string
 function M.check(given, names, place)
   for name, value in pairs(given) do M.check_value(name, value, names, place) end
+end
+
+local function fields_over(base, own)
+  local all = {}
+  for name, value in pairs(base) do all[name] = value end
+  for name, value in pairs(own) do all[name] = value end
+  return all
+end
+
+--- The options of `base` with those of `own` over them: the nearest wins, false takes one away.
+--- @param base table   left as it is
+--- @param own table    checked
+--- @return table
+function M.over(base, own)
+  local all = {}
+  for name, value in pairs(base) do all[name] = value end
+  for name, value in pairs(own) do
+    local option = M.known[name]
+    if value == false and not option.off then
+      all[name] = nil
+    elseif option.merges and base[name] then
+      all[name] = fields_over(base[name], value)
+    else
+      all[name] = value
+    end
+  end
+  return all
 end
 
 return M

@@ -1,0 +1,204 @@
+--- A client: a gateway, a key, a model and defaults. It makes requests of prompts and sends them.
+--- Names: new.
+local error_class = require("multimodal.error")
+local key = require("multimodal.client.key")
+local options_table = require("multimodal.options")
+local request = require("multimodal.client.request")
+local urls = require("multimodal.policy.url")
+
+local misuse = error_class.misuse
+
+local M = {}
+
+--- @class multimodal.Client
+--- @field name string            of the gateway, for errors and replies
+--- @field given table            options as they were written, for derived clients
+--- @field options table          the effective ones
+--- @field profile table          the gateway's data
+--- @field dialect multimodal.Dialect
+--- @field base {root: string, query: string}
+--- @field key multimodal.Key
+--- @field transport table        what the driver needs beside the request
+--- @field driver multimodal.Driver?  of a mock; else the host's
+--- @field plans table            headers that do not change from call to call
+local Client = { __name = "multimodal.client" }
+Client.__index = Client
+
+--- "openrouter/google/gemini-2.5-flash": gateway, first slash, model.
+local function of_word(word, from)
+  local gateway, model = word:match("^([%w_-]+)/(.+)$")
+  gateway = gateway or word:match("^[%w_-]+$")
+  if not gateway then misuse(('%s: expected "gateway/model", got %q'):format(from, word)) end
+  return { gateway = gateway, model = model }
+end
+
+local function of_environment()
+  local word = os.getenv("MULTIMODAL_CLIENT")
+  return word and word ~= "" and of_word(word, "MULTIMODAL_CLIENT") or nil
+end
+
+local function module_of(folder, name)
+  if not name:find("^[%w_]+$") then return nil end
+  local found, module = pcall(require, "multimodal." .. folder .. "." .. name)
+  if found then return module end
+  if not tostring(module):find("module 'multimodal." .. folder .. "." .. name .. "' not found", 1, true) then error(module, 0) end
+  return nil
+end
+
+local function profile_of(given)
+  local gateway = given.gateway
+  if type(gateway) == "table" then
+    if type(gateway.name) ~= "string" then misuse("gateway: name: expected a string, got " .. type(gateway.name)) end
+    return gateway
+  end
+  if gateway then
+    return module_of("gateway", gateway)
+      or misuse(("gateway: %q is unknown; pass base_url = for a server of your own"):format(gateway))
+  end
+  if given.base_url then return require("multimodal.gateway.compatible") end
+  misuse('client: no gateway; pass gateway = or base_url =, or set MULTIMODAL_CLIENT to "gateway/model"')
+end
+
+local function base_of(url)
+  if not url then misuse("base_url: this gateway needs one") end
+  local parts, why = urls.split(url)
+  if not parts then misuse(("base_url: %s: %s"):format(urls.shown(url):gsub("//[^/]*@", "//"):gsub("%c", "?"), why)) end
+  return {
+    root = parts.scheme .. "://" .. parts.authority .. parts.path:gsub("/+$", ""),
+    query = parts.query,
+    host = parts.host,
+  }
+end
+
+local tls_names = { "ca_file", "ca_path", "client_cert", "insecure" }
+
+local function transport_of(options)
+  local tls
+  for _, name in ipairs(tls_names) do
+    if options[name] then
+      tls = tls or {}
+      tls[name] = options[name]
+    end
+  end
+  return { http2 = options.http2, proxy = options.proxy, no_proxy = options.no_proxy, tls = tls }
+end
+
+local function build(given)
+  options_table.check(given)
+  local profile = profile_of(given)
+  local options = options_table.over(profile.options or {}, given)
+  local dialect_name = options.dialect or profile.dialect
+  local base = base_of(options.base_url or profile.base_url)
+  options.api_key = nil
+  return setmetatable({
+    name = profile.name == "compatible" and base.host or profile.name,
+    given = given,
+    options = options,
+    profile = profile,
+    dialect = module_of("dialect", dialect_name) or misuse(("dialect: %q is unknown"):format(dialect_name)),
+    base = base,
+    key = key.new(given.api_key, profile.key_variable),
+    transport = transport_of(options),
+    driver = profile.driver,
+    plans = {},
+  }, Client)
+end
+
+local function copy_over(base, own)
+  local all = {}
+  for name, value in pairs(base) do all[name] = value end
+  for name, value in pairs(own) do all[name] = value end
+  return all
+end
+
+--- Make a client. Without a gateway or a base_url, MULTIMODAL_CLIENT names them.
+--- @param spec string|table|nil  "gateway/model", or options
+--- @return multimodal.Client
+function M.new(spec)
+  if type(spec) == "string" then return build(of_word(spec, "client")) end
+  if spec ~= nil and type(spec) ~= "table" then misuse("client: expected a table or a word, got " .. type(spec)) end
+  spec = spec or {}
+  if spec.gateway or spec.base_url then return build(copy_over(spec, {})) end
+  return build(copy_over(of_environment() or {}, spec))
+end
+
+--- A client with other defaults over the same connections; false takes one away. Another gateway does not inherit
+--- this one's address, key and model.
+--- @param changes table
+--- @return multimodal.Client
+function Client:with(changes)
+  if type(changes) ~= "table" then misuse("with: expected a table, got " .. type(changes)) end
+  options_table.check(changes)
+  local given = self.given
+  if changes.gateway and changes.gateway ~= given.gateway then
+    given = copy_over(given, {})
+    given.base_url, given.api_key, given.model, given.dialect = nil, nil, nil, nil
+  end
+  local merged = copy_over(given, changes)
+  for name, value in pairs(changes) do
+    if options_table.known[name].merges and value and given[name] then merged[name] = copy_over(given[name], value) end
+  end
+  return build(merged)
+end
+
+--- The client and the effective options of a call: itself, unless the call names another gateway, key or the like.
+--- @param own table?  checked
+--- @return multimodal.Client
+--- @return table options
+function Client:for_call(own)
+  local client, options = self, self.options
+  if own then
+    for name in pairs(own) do
+      if options_table.known[name].derives then
+        client = self:with(own)
+        break
+      end
+    end
+    options = client == self and options_table.over(options, own) or client.options
+  end
+  if client.profile.model_required and not options.model then
+    misuse("model: expected a string, got nil; name one at mm.client or at the call")
+  end
+  return client, options
+end
+
+--- The request that a prompt makes, to look at or to send later.
+--- @async
+--- @param prompt string|table
+--- @param options? table  win over the prompt's
+--- @return multimodal.Request?
+--- @return multimodal.Error? err
+function Client:request(prompt, options)
+  return request.new(self, prompt, options, false)
+end
+
+--- Send a prompt and wait for the whole reply. Inside a job it yields; elsewhere it blocks. With on_text or on_event
+--- the reply is streamed to them; one that returns false stops it.
+--- @async
+--- @param prompt string|table
+--- @param options? table
+--- @return multimodal.Reply?
+--- @return multimodal.Error? err   network, HTTP, provider and decode failures; never raised
+function Client:generate(prompt, options)
+  local made, err = request.new(self, prompt, options, false)
+  if not made then return nil, err end
+  return made:send()
+end
+
+--- Send a prompt and stream the reply. Opens with its first content: what is refused is nil, err here.
+--- @async
+--- @param prompt string|table
+--- @param options? table
+--- @return multimodal.Stream?
+--- @return multimodal.Error? err
+function Client:stream(prompt, options)
+  local made, err = request.new(self, prompt, options, true)
+  if not made then return nil, err end
+  return made:send()
+end
+
+function Client:__tostring()
+  return "multimodal.client: " .. self.name .. (self.options.model and " " .. self.options.model or "")
+end
+
+return M

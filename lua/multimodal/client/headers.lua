@@ -1,0 +1,136 @@
+--- The headers of a request: ours, the dialect's and the user's, each name once.
+--- Names: plan lines shown.
+local error_class = require("multimodal.error")
+local secret = require("multimodal.client.secret")
+
+local M = {}
+
+--- One header to be: its name, and its value or that it holds the client's key.
+--- @class multimodal.Header
+--- @field name string
+--- @field value string|multimodal.Secret|nil  nil: the key
+--- @field prefix string?                      before the key
+
+--- Names whose values are credentials, whoever wrote them.
+local credentials = {
+  authorization = true, ["proxy-authorization"] = true, cookie = true, ["x-api-key"] = true, ["api-key"] = true,
+  ["x-goog-api-key"] = true,
+}
+
+local function misuse(name, why)
+  error_class.misuse(("headers: %s: %s"):format(name, why))
+end
+
+local function check(name, value)
+  if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then
+    misuse(tostring(name):gsub("%c", "?"), "is no name of a header")
+  end
+  local text = secret.reveal(value)
+  if type(text) == "function" and secret.is(value) then return end
+  if type(text) ~= "string" and type(text) ~= "number" then
+    misuse(name, "expected a string, got " .. type(value))
+  end
+  if tostring(text):find("[%z\1-\8\10-\31\127-\255]") then misuse(name, "has a line break, a NUL or a non-ASCII byte in it") end
+end
+
+local function set(list, places, name, value)
+  local lower = name:lower()
+  local at = places[lower]
+  if not at then
+    at = #list + 1
+    places[lower] = at
+  end
+  list[at] = { name = name, value = value }
+end
+
+local function add_all(list, places, headers)
+  if not headers then return end
+  local names = {}
+  for name in pairs(headers) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do
+    local value = headers[name]
+    if value == false then
+      local at = type(name) == "string" and places[name:lower()]
+      if at then list[at].gone = true end
+    else
+      check(name, value)
+      set(list, places, name, type(value) == "number" and tostring(value) or value)
+    end
+  end
+end
+
+--- What headers a request has, without the key itself.
+--- @param client table
+--- @param options table     effective
+--- @param dialect_headers table?
+--- @param stream boolean
+--- @return multimodal.Header[]
+function M.plan(client, options, dialect_headers, stream)
+  local list, places = {}, {}
+  if client.key.given then
+    list[1], places.authorization = { name = "Authorization", prefix = "Bearer " }, 1
+  end
+  set(list, places, "Content-Type", "application/json")
+  set(list, places, "Accept", stream and "text/event-stream" or "application/json")
+  add_all(list, places, dialect_headers)
+  if options.vendor then
+    check("vendor", options.vendor)
+    set(list, places, "vendor", options.vendor)
+  end
+  add_all(list, places, options.headers)
+  local kept = {}
+  for _, header in ipairs(list) do
+    if not header.gone then kept[#kept + 1] = header end
+  end
+  return kept
+end
+
+--- A value at the moment of sending; a secret may be a function.
+local function value_of(header)
+  local value = secret.reveal(header.value)
+  if type(value) ~= "function" then return value end
+  value = value()
+  check(header.name, value)
+  return secret.reveal(value)
+end
+
+--- The headers as they go out: "Name: value".
+--- @param plan multimodal.Header[]
+--- @param key multimodal.Key
+--- @return string[]? lines
+--- @return multimodal.Error? err  no key, or a bad one
+function M.lines(plan, key)
+  local lines = {}
+  for i = 1, #plan do
+    local header = plan[i]
+    if header.prefix then
+      local text, err = key:get()
+      if not text then return nil, err end
+      lines[i] = header.name .. ": " .. header.prefix .. text
+    else
+      lines[i] = header.name .. ": " .. value_of(header)
+    end
+  end
+  return lines
+end
+
+--- The headers for people: credentials by the name of a variable.
+--- @param plan multimodal.Header[]
+--- @param key multimodal.Key
+--- @return table<string, string>
+function M.shown(plan, key)
+  local shown = {}
+  for _, header in ipairs(plan) do
+    if header.prefix then
+      shown[header.name] = header.prefix .. "$" .. key.variable
+    elseif secret.is(header.value) or credentials[header.name:lower()] then
+      shown[header.name] = "$" .. header.name:upper():gsub("%W", "_")
+    else
+      shown[header.name] = header.value
+    end
+  end
+  return shown
+end
+
+return M

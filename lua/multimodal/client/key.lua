@@ -1,0 +1,72 @@
+--- The key of a client: where it comes from, and how it is named where it must not be shown.
+--- Names: new.
+local error_class = require("multimodal.error")
+local secret = require("multimodal.client.secret")
+
+local M = {}
+
+--- @class multimodal.Key
+--- @field source multimodal.Secret?   nil: the environment
+--- @field variable string             how the key is named in curl lines and messages
+--- @field given boolean               whether there is anything to ask
+local Key = {}
+Key.__index = Key
+
+--- @param value string|function|multimodal.Secret|nil
+--- @param variable string?  of the environment
+--- @return multimodal.Key
+function M.new(value, variable)
+  if type(value) == "table" and not secret.is(value) then
+    error_class.misuse("api_key: expected a string, a function or mm.secret, got a table")
+  end
+  return setmetatable({
+    source = value and secret.new(value) or nil,
+    variable = variable or "API_KEY",
+    from_environment = not value and variable ~= nil,
+    given = value ~= nil and value ~= false or variable ~= nil,
+  }, Key)
+end
+
+local function refuse(message, cause)
+  return nil, error_class.new { kind = "auth", message = message, code = cause }
+end
+
+--- Ask the user's function, which may say for how many seconds its answer holds.
+local function ask(self, provider)
+  if self.cached and os.time() < self.expires then return secret.reveal(self.cached) end
+  local value, seconds = provider()
+  if value == nil then
+    if error_class.is(seconds) then return nil, seconds end
+    return refuse("the api_key function gave no key" .. (seconds and ": " .. tostring(seconds) or ""), "no_key")
+  end
+  value = secret.reveal(value)
+  if type(value) == "string" and type(seconds) == "number" then
+    self.cached, self.expires = secret.new(value), os.time() + seconds
+  end
+  return value
+end
+
+local function raw(self)
+  if self.from_environment then return os.getenv(self.variable) end
+  local value = secret.reveal(self.source)
+  if type(value) == "function" then return ask(self, value) end
+  return value
+end
+
+--- The key for one request, white space at its ends cut.
+--- @return string? key       nil alone when the client has none and needs none
+--- @return multimodal.Error? err
+function Key:get()
+  if not self.given then return nil end
+  local value, err = raw(self)
+  if err then return nil, err end
+  local text = type(value) == "string" and value:match("^%s*(.-)%s*$") or ""
+  if text == "" and self.from_environment then
+    return refuse(("no API key: set %s or pass api_key"):format(self.variable), "no_key")
+  end
+  if text == "" then return refuse("the api_key is empty or no string", "no_key") end
+  if text:find("[%c\128-\255]") then return refuse("the api_key has a control character or a non-ASCII byte in it", "bad_key") end
+  return text
+end
+
+return M

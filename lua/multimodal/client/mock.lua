@@ -1,0 +1,264 @@
+--- A gateway without sockets: scripted answers, told through the whole dialect, and a record of what was asked.
+--- Names: new.
+local core = require("multimodal.core")
+local error_class = require("multimodal.error")
+local json = require("multimodal.json")
+local media = require("multimodal.media")
+local messages = require("multimodal.prompt.messages")
+
+local misuse = error_class.misuse
+
+local M = {}
+
+--- @alias multimodal.MockAnswer
+---   string|multimodal.Media|table|fun(req: multimodal.Request): any
+
+--- @class multimodal.Mock
+--- @field requests multimodal.Request[]   what was asked, in order
+--- @field answers multimodal.MockAnswer[] what is left follows `asked`
+local Mock = { __name = "multimodal.mock" }
+
+-- What happens to a connection, not to a request: no HTTP answer can say it.
+local of_connection = { network = true, tls = true, timeout = true, cancelled = true, truncated = true, protocol = true }
+
+-- How gateways say each kind.
+local statuses = {
+  auth = { 401 }, permission = { 403 }, billing = { 402 }, not_found = { 404 }, bad_request = { 400 },
+  too_large = { 413 }, rate_limit = { 429 }, quota = { 429, "insufficient_quota" }, overloaded = { 529 },
+  content_filter = { 400, "content_policy_violation" }, server = { 500 },
+}
+
+local function encode(value)
+  return assert(json.encode(value))
+end
+
+--- Parts of an answer: text in one, pictures in another list.
+local function parts_of(answer)
+  if type(answer) == "string" then return { answer }, {} end
+  local list = messages.new("assistant", answer).content
+  local texts, images = {}, {}
+  for _, part in ipairs(list) do
+    if not media.is(part) then
+      texts[#texts + 1] = part.text or misuse("mock: expected text and images in an answer")
+    elseif part.kind == "image" then
+      images[#images + 1] = part
+    else
+      misuse("mock: an answer of " .. part.kind .. " cannot be told in this dialect")
+    end
+  end
+  return texts, images
+end
+
+local function image_field(part)
+  local opened, err = part:opened()
+  if not opened then error(tostring(err), 0) end
+  return { type = "image_url", image_url = { url = opened.blob and core.data_url_of(opened.blob) or opened.url } }
+end
+
+local function image_fields(images)
+  local list = {}
+  for i, part in ipairs(images) do list[i] = image_field(part) end
+  return core.array(list)
+end
+
+local function words(texts)
+  local count = 0
+  for _, text in ipairs(texts) do
+    for _ in text:gmatch("%S+") do count = count + 1 end
+  end
+  return count
+end
+
+local function usage_of(request, texts)
+  local asked, said = #(request:json().messages or {}), words(texts)
+  return { prompt_tokens = asked, completion_tokens = said, total_tokens = asked + said }
+end
+
+--- A whole body, as text.
+local function whole(request, texts, images)
+  return encode {
+    id = "mock", object = "chat.completion", created = 0, model = request.options.model,
+    choices = { { index = 0, finish_reason = "stop", message = {
+      role = "assistant", content = table.concat(texts), images = images[1] and image_fields(images) or nil,
+    } } },
+    usage = usage_of(request, texts),
+  }
+end
+
+--- The pieces in which a text is streamed: words with the space before them.
+local function pieces(text)
+  local list, from = {}, 1
+  while from <= #text do
+    local _, to = text:find("^%s*%S+", from)
+    to = to or #text
+    list[#list + 1] = text:sub(from, to)
+    from = to + 1
+  end
+  return list
+end
+
+local function event(value)
+  return "data: " .. (type(value) == "string" and value or encode(value)) .. "\n\n"
+end
+
+local function chunk(model, delta, reason)
+  return event {
+    id = "mock", object = "chat.completion.chunk", created = 0, model = model,
+    choices = { { index = 0, delta = delta, finish_reason = reason } },
+  }
+end
+
+--- The events of a stream; the last three are its end.
+local function streamed(request, texts, images)
+  local model = request.options.model
+  local list = { chunk(model, { role = "assistant", content = "" }) }
+  for _, text in ipairs(texts) do
+    for _, piece in ipairs(pieces(text)) do list[#list + 1] = chunk(model, { content = piece }) end
+  end
+  for _, part in ipairs(images) do list[#list + 1] = chunk(model, { images = core.array { image_field(part) } }) end
+  list[#list + 1] = chunk(model, core.raw "{}", "stop")
+  list[#list + 1] = event { id = "mock", model = model, choices = core.array {}, usage = usage_of(request, texts) }
+  list[#list + 1] = event "[DONE]"
+  return list
+end
+
+--- What stands for a connection: a status, headers, pieces of a body, and perhaps the error it ends with.
+--- @class multimodal.MockExchange: multimodal.Exchange
+local Exchange = {}
+Exchange.__index = Exchange
+
+function Exchange:head()
+  if self.failure and not self.pieces[1] then return nil, self.failure end
+  self.decoder:head(self.status, self.headers["content-type"])
+  return self.status, self.headers
+end
+
+function Exchange:next()
+  while true do
+    local got, err = self.decoder:next()
+    if got ~= nil or err ~= nil then return got, err end
+    self.at = self.at + 1
+    local piece = self.pieces[self.at]
+    if piece then
+      self.received = self.received + #piece
+      self.decoder:feed(piece)
+    elseif self.failure or self.finished then
+      return nil, self.failure
+    else
+      self.finished = true
+      self.decoder:finish()
+    end
+  end
+end
+
+function Exchange:next_text()
+  return nil, "event"
+end
+
+function Exchange:progress()
+  return self.sent, self.received
+end
+
+function Exchange:timing()
+  return {}
+end
+
+function Exchange:close()
+  self.pieces, self.at, self.finished = {}, 0, true
+end
+
+local function exchange(wire, fields)
+  fields.decoder, fields.at, fields.received = wire.decoder, 0, 0
+  fields.sent = wire.body and wire.body:length() or 0
+  return setmetatable(fields, Exchange)
+end
+
+local function headers(kind, more)
+  local all = { ["content-type"] = kind, ["x-request-id"] = "mock" }
+  for name, value in pairs(more or {}) do all[tostring(name):lower()] = tostring(value) end
+  return all
+end
+
+local function refusal(answer)
+  local status = statuses[answer.kind] or misuse("mock: kind: no answer can say " .. tostring(answer.kind))
+  local retry = answer.retry_after and { ["retry-after"] = answer.retry_after }
+  return {
+    status = answer.status or status[1],
+    headers = headers("application/json", retry),
+    pieces = { encode { error = {
+      message = answer.message or ("mock: " .. answer.kind), type = answer.kind, code = answer.code or status[2],
+    } } },
+  }
+end
+
+local function told(request, texts, images)
+  if not request.streams then
+    return { status = 200, headers = headers("application/json"), pieces = { whole(request, texts, images) } }
+  end
+  return { status = 200, headers = headers("text/event-stream"), pieces = streamed(request, texts, images) }
+end
+
+--- A connection that fails, after `text` where there is one.
+local function broken(request, answer)
+  local failure = error_class.new {
+    kind = answer.kind == "truncated" and "network" or answer.kind,
+    code = answer.code, message = answer.message or "mock: " .. answer.kind,
+  }
+  local fields = { status = 200, headers = headers("text/event-stream"), pieces = {}, failure = failure }
+  if not answer.text then return fields end
+  fields = told(request, { answer.text }, {})
+  fields.failure = failure
+  if request.streams then
+    for _ = 1, 3 do table.remove(fields.pieces) end
+  else
+    fields.pieces[1] = fields.pieces[1]:sub(1, -2)
+  end
+  return fields
+end
+
+local function answered(request, answer)
+  if type(answer) == "function" then return answered(request, answer(request)) end
+  if type(answer) ~= "string" and type(answer) ~= "table" then
+    misuse("mock: expected a string, parts, an error or a function as an answer, got " .. type(answer))
+  end
+  if type(answer) == "string" or media.is(answer) then return told(request, parts_of(answer)) end
+  if answer.body then
+    local kind = request.streams and "text/event-stream" or "application/json"
+    return { status = answer.status or 200, headers = headers(kind, answer.headers), pieces = { answer.body } }
+  end
+  if not answer.kind then return told(request, parts_of(answer)) end
+  if of_connection[answer.kind] then return broken(request, answer) end
+  return refusal(answer)
+end
+
+local function request_of(mock)
+  return function(_, wire, request)
+    local asked = #mock.requests + 1
+    mock.requests[asked] = request
+    local answer = mock.answers[asked]
+    if answer == nil then misuse(("mock: no answer is left for request %d"):format(asked)) end
+    return exchange(wire, answered(request, answer))
+  end
+end
+
+--- A gateway that gives these answers in order: a string; a part or a list of parts; an error table { kind =,
+--- retry_after =, message =, text = what had come before it }; { status =, headers =, body = } as it is; or a function
+--- of the request that gives one of these. Use it as `gateway =` of a client.
+--- @param answers multimodal.MockAnswer[]
+--- @return multimodal.Mock
+function M.new(answers)
+  if type(answers) ~= "table" then misuse("mock: expected a list of answers, got " .. type(answers)) end
+  messages.list(answers, "mock", function(name) misuse("mock: unknown field " .. name) end)
+  local mock = setmetatable({
+    name = "mock", base_url = "https://mock.invalid/v1", dialect = "openai", max_tokens_field = "max_tokens",
+    stream_options = true, options = { model = "mock" }, requests = {}, answers = answers,
+  }, Mock)
+  mock.driver = { request = request_of(mock), now = os.time }
+  return mock
+end
+
+function Mock:__tostring()
+  return ("multimodal.mock: %d of %d answers given"):format(#self.requests, #self.answers)
+end
+
+return M

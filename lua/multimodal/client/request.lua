@@ -1,0 +1,177 @@
+--- A request before it is sent: what goes out, to look at, to paste into a shell, or to send.
+--- Names: new.
+local core = require("multimodal.core")
+local error_class = require("multimodal.error")
+local headers = require("multimodal.client.headers")
+local jobs = require("multimodal.runtime.jobs")
+local json = require("multimodal.json")
+local prompts = require("multimodal.prompt.prompt")
+local resolve = require("multimodal.client.resolve")
+local send = require("multimodal.client.send")
+local stream = require("multimodal.reply.stream")
+local urls = require("multimodal.policy.url")
+
+local M = {}
+
+--- @class multimodal.Request
+--- @field method string
+--- @field url string
+--- @field headers table<string, string>  credentials by the name of a variable
+--- @field warnings string[]
+--- @field client multimodal.Client
+--- @field options table
+--- @field body userdata
+--- @field streams boolean   the answer is streamed
+--- @field opens boolean     send() gives the stream itself
+local Request = { __name = "multimodal.request" }
+local methods = {}
+
+function Request:__index(name)
+  if name == "headers" then return headers.shown(self.plan, self.client.key) end
+  return methods[name]
+end
+
+local function add_query(pairs_of, query)
+  if not query then return end
+  for name, value in pairs(query) do
+    if value ~= false then pairs_of[#pairs_of + 1] = urls.escape(name) .. "=" .. urls.escape(value) end
+  end
+end
+
+--- The base URL keeps its own query, as some gateways put a version there.
+local function url_of(client, path, query, options)
+  local base = client.base
+  local url = base.root .. path .. (options.trailing_slash and "/" or "")
+  if not (query or options.query or base.query ~= "") then return url end
+  local list = {}
+  add_query(list, query)
+  add_query(list, options.query)
+  table.sort(list)
+  local own = base.query:gsub("^%?", "")
+  if own ~= "" then table.insert(list, 1, own) end
+  return list[1] and url .. "?" .. table.concat(list, "&") or url
+end
+
+--- Fields that a call does not change are planned once for a client.
+local function plan_of(client, options, dialect_headers, streams)
+  local usual = options == client.options and (dialect_headers == nil or next(dialect_headers) == nil)
+  local name = streams and "stream" or "whole"
+  if usual and client.plans[name] then return client.plans[name] end
+  local plan = headers.plan(client, options, dialect_headers, streams)
+  if usual then client.plans[name] = plan end
+  return plan
+end
+
+--- Where in the prompt an encoding failed, from the path in the message.
+local function part_of(message)
+  local part = message:match("messages%[%d+%]%.content%[%d+%]")
+  if part then return part end
+  local whole = message:match("messages%[%d+%]%.content")
+  return whole and whole .. "[1]" or message:match("messages%[%d+%]")
+end
+
+local function body_of(value)
+  local body, err = core.body(value)
+  if body then return body end
+  err = error_class.new(err)
+  if err.code ~= "utf8" and err.code ~= "too_large" then error_class.misuse(err.message) end
+  err.kind = err.code == "utf8" and "bad_request" or "too_large"
+  err.part = part_of(err.message)
+  if err.code == "utf8" then err.message = err.message .. "; convert the text to UTF-8, or send the bytes as mm.file { bytes = }" end
+  return nil, err
+end
+
+local function extend(list, more)
+  for _, item in ipairs(more or {}) do list[#list + 1] = item end
+end
+
+local function fail(client, options, err)
+  return nil, error_class.new(err, { gateway = client.name, model = options.model, where = error_class.caller() })
+end
+
+--- Build the request for a prompt. Files are opened and links fetched here, nothing is sent.
+--- @async
+--- @param client multimodal.Client
+--- @param prompt string|table
+--- @param more? table       options that win over the prompt's
+--- @param opens boolean     send() gives a stream
+--- @return multimodal.Request?
+--- @return multimodal.Error? err
+function M.new(client, prompt, more, opens)
+  local written = prompts.new(prompt, more)
+  local options
+  client, options = client:for_call(written.options)
+  local warnings, streams = {}, opens or (options.on_text or options.on_event) ~= nil
+  local list, err = resolve.messages(prompts.with_system(written.messages, options.system), options, warnings)
+  if not list then return fail(client, options, err) end
+  local said = { messages = list, options = options, stream = streams }
+  local wire, fault, notes = client.dialect.encode(said, client.profile)
+  if not wire then return fail(client, options, fault) end
+  extend(warnings, notes)
+  local body
+  body, err = body_of(wire.body)
+  if not body then return fail(client, options, err) end
+  return setmetatable({
+    method = wire.method,
+    url = url_of(client, wire.path, wire.query, options),
+    plan = plan_of(client, options, wire.headers, streams),
+    body = body,
+    client = client,
+    options = options,
+    warnings = warnings,
+    streams = streams,
+    opens = opens,
+  }, Request)
+end
+
+--- The body as a Lua table, media written out.
+--- @return table
+function methods:json()
+  return assert(json.decode(tostring(self.body), { null = true }))
+end
+
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+--- The most of a body that a command line shows.
+local shown_body = 128 * 1024
+
+--- The request as a curl command; a key stands there as the name of its variable.
+--- @return string
+function methods:curl()
+  local lines = { "curl -X " .. self.method .. " " .. quoted(self.url) }
+  local shown = self.headers
+  for _, header in ipairs(self.plan) do
+    local line = header.name .. ": " .. shown[header.name]
+    lines[#lines + 1] = "-H " .. (shown[header.name]:find("$", 1, true) and '"' .. line .. '"' or quoted(line))
+  end
+  local length = self.body:length()
+  if length <= shown_body then
+    lines[#lines + 1] = "--data-binary " .. quoted(tostring(self.body))
+  else
+    lines[#lines + 1] = ("--data-binary @body.json  # %d bytes"):format(length)
+  end
+  return table.concat(lines, " \\\n  ")
+end
+
+--- Send it and wait for the whole reply, or for the first content of a stream where it was made for one.
+--- @async
+--- @return multimodal.Reply|multimodal.Stream|nil
+--- @return multimodal.Error? err
+function methods:send()
+  local answer, err = send.open(self)
+  if not answer then return fail(self.client, self.options, err) end
+  if not answer:accepted() then return nil, answer:refused() end
+  if not self.streams then return answer:whole() end
+  local opened, refused = stream.open(answer)
+  if not opened then return nil, refused end
+  if not self.opens then return opened:reply() end
+  return jobs.own(opened)
+end
+
+function Request:__tostring()
+  return ("multimodal.request: %s %s"):format(self.method, urls.shown(self.url))
+end
+
+return M

@@ -1,0 +1,91 @@
+--- Before a request: files are opened, broken sources found, links fetched where that is wanted.
+--- Names: messages.
+local error_class = require("multimodal.error")
+local media = require("multimodal.media")
+
+local M = {}
+
+local function at(i, j)
+  return ("messages[%d].content[%d]"):format(i, j)
+end
+
+local function fault(fields, i, j)
+  local err = error_class.new(fields)
+  err.part = at(i, j)
+  return nil, err
+end
+
+local expected = { image = "image", audio = "audio", video = "video" }
+
+--- A picture that is a song by its bytes is sent as it is, and said.
+local function compare(part, i, j, warnings)
+  local family, mime = expected[part.kind], part:mime()
+  if family and mime and not mime:find("^" .. family .. "/") then
+    warnings[#warnings + 1] = ("%s: the bytes are %s, sent as %s"):format(at(i, j), mime, part.kind)
+  end
+end
+
+local function wants_link(part, options)
+  return options.fetch and part.url and part.url:find("^[Hh][Tt][Tt][Pp]") ~= nil
+end
+
+local function resolve(part, options, warnings, i, j)
+  if part.path and not part.blob and options.files == false then
+    return fault({
+      kind = "file", code = "forbidden",
+      message = "files are off (files = false); pass { bytes = } or a URL",
+    }, i, j)
+  end
+  local opened, err = part:opened(wants_link(part, options))
+  if not opened then return fault(err, i, j) end
+  if not opened.blob then return opened end
+  if not opened:mime() then
+    return fault({
+      kind = "bad_request", code = "mime",
+      message = "the type of the bytes is unknown; say it: { ..., mime = \"image/png\" }",
+    }, i, j)
+  end
+  compare(opened, i, j, warnings)
+  return opened
+end
+
+local function copy_of(message)
+  local copy = {}
+  for name, value in pairs(message) do copy[name] = value end
+  copy.content = {}
+  for i, part in ipairs(message.content) do copy.content[i] = part end
+  return setmetatable(copy, getmetatable(message))
+end
+
+--- The message with its media resolved: itself where nothing had to be opened, else a copy.
+local function resolve_message(message, options, warnings, i)
+  local resolved = message
+  for j, part in ipairs(message.content) do
+    if media.is(part) then
+      local opened, err = resolve(part, options, warnings, i, j)
+      if not opened then return nil, err end
+      if opened ~= part and resolved == message then resolved = copy_of(message) end
+      resolved.content[j] = opened
+    end
+  end
+  return resolved
+end
+
+--- The messages with every medium either here or a link. What the user holds is not touched.
+--- @async
+--- @param list multimodal.Message[]
+--- @param options table
+--- @param warnings string[]  added to
+--- @return multimodal.Message[]?
+--- @return multimodal.Error? err  names the part
+function M.messages(list, options, warnings)
+  local resolved = {}
+  for i = 1, #list do
+    local message, err = resolve_message(list[i], options, warnings, i)
+    if not message then return nil, err end
+    resolved[i] = message
+  end
+  return resolved
+end
+
+return M

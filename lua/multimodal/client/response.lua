@@ -1,0 +1,149 @@
+--- An answer whose head is here: refused, read whole, or handed to a stream; replies and errors get their context.
+--- Names: new.
+local error_class = require("multimodal.error")
+local reply_headers = require("multimodal.reply.headers")
+local reply = require("multimodal.reply.reply")
+local report = require("multimodal.client.report")
+local stream = require("multimodal.reply.stream")
+
+local M = {}
+
+--- @class multimodal.Response
+--- @field request multimodal.Request
+--- @field dialect multimodal.Dialect
+--- @field exchange multimodal.Exchange
+--- @field status integer
+--- @field headers table        by lower-case name
+--- @field url string           the last one, after redirects
+--- @field request_id string?
+local Response = {}
+Response.__index = Response
+
+--- @param request multimodal.Request
+--- @param exchange multimodal.Exchange
+--- @param status integer
+--- @param headers table
+--- @param url string
+--- @return multimodal.Response
+function M.new(request, exchange, status, headers, url)
+  return setmetatable({
+    request = request,
+    dialect = request.client.dialect,
+    exchange = exchange,
+    status = status,
+    headers = headers,
+    url = url,
+    request_id = reply_headers.request_id(headers),
+    on_text = request.options.on_text,
+    on_event = request.options.on_event,
+    report = report.unasked,
+  }, Response)
+end
+
+--- @return boolean
+function Response:accepted()
+  return self.status >= 200 and self.status < 300
+end
+
+--- The reply of what a dialect read.
+--- @param neutral multimodal.Neutral
+--- @param outcome "complete"|"truncated"|"stalled"|"cancelled"|"failed"|nil  nil while it still comes
+--- @return multimodal.Reply
+function Response:reply(neutral, outcome)
+  local client = self.request.client
+  return reply.new(neutral, {
+    outcome = outcome,
+    gateway = client.name,
+    status = self.status,
+    headers = self.headers,
+    url = self.url,
+    request_id = self.request_id,
+    request_ids = { self.request_id },
+    attempts = 1,
+    warnings = self.request.warnings,
+    timing = self.exchange:timing(),
+  })
+end
+
+--- An error with what is known of the request.
+--- @param err multimodal.Error|table
+--- @return multimodal.Error
+function Response:fail(err)
+  local request = self.request
+  return error_class.new(err, {
+    gateway = request.client.name,
+    model = request.options.model,
+    status = self.status,
+    request_id = self.request_id,
+    attempts = 1,
+    where = error_class.caller(),
+  })
+end
+
+--- The failure of a body that ended before its time: a lost connection is a cut, whatever the socket said.
+--- @param err multimodal.Error|table
+--- @return multimodal.Error
+function Response:cut(err)
+  err = error_class.new(err)
+  if err.kind ~= "network" then return err end
+  return error_class.new { kind = "truncated", code = err.code, message = "the reply was cut off: " .. err.message }
+end
+
+--- The error of an answer that is not 2xx. Reads its body.
+--- @async
+--- @return multimodal.Error
+function Response:refused()
+  local event = self.exchange:next() or { type = "error", data = "", media = {} }
+  self.exchange:close()
+  return self:fail(self.dialect.failure(self.status, self.headers, event))
+end
+
+local function partial_of(self, err, outcome)
+  err.partial = self:reply(self.dialect.partial(self.dialect.begin()), outcome)
+  return nil, self:fail(err)
+end
+
+--- What an error says of how the reply ended.
+--- @param err multimodal.Error
+--- @return string
+function M.outcome(err)
+  if err.kind == "timeout" and err.code == "idle" then return "stalled" end
+  if err.kind == "truncated" or err.kind == "cancelled" then return err.kind == "truncated" and "truncated" or "cancelled" end
+  return "failed"
+end
+
+local function is_stream(headers)
+  local kind = headers["content-type"]
+  return type(kind) == "string" and kind:lower():find("text/event-stream", 1, true) ~= nil
+end
+
+--- Read the whole body as one reply.
+--- @async
+--- @return multimodal.Reply?
+--- @return multimodal.Error? err
+function Response:whole()
+  -- Some gateways stream whether asked or not.
+  if is_stream(self.headers) then
+    local opened, refused = stream.open(self)
+    if not opened then return nil, refused end
+    return opened:reply()
+  end
+  local event, err = self.exchange:next()
+  local rest
+  if event then rest, err = self.exchange:next() end
+  self.exchange:close()
+  if err then
+    err = self:cut(err)
+    return partial_of(self, err, M.outcome(err))
+  end
+  if not event then return nil, self:fail { kind = "protocol", code = "empty", message = "the reply has no body" } end
+  if rest then return nil, self:fail { kind = "protocol", code = "syntax", message = "the reply is more than one JSON value" } end
+  if event.type == "error" then return nil, self:fail(self.dialect.failure(self.status, self.headers, event)) end
+  local neutral, fault = self.dialect.decode(event)
+  if not neutral then return nil, self:fail(fault) end
+  return self:reply(neutral, "complete")
+end
+
+Response.outcome = M.outcome
+
+return M

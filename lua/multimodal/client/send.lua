@@ -1,0 +1,79 @@
+--- One request on its way: attempts, redirects, the deadline over all of them.
+--- Names: open.
+local clocks = require("multimodal.policy.clocks")
+local core = require("multimodal.core")
+local driver_module = require("multimodal.runtime.driver")
+local headers = require("multimodal.client.headers")
+local redirect = require("multimodal.policy.redirect")
+local response = require("multimodal.client.response")
+
+local M = {}
+
+-- A dialect's text path is data, so its decoder options are made once.
+local decoder_options = setmetatable({}, { __mode = "k" })
+
+local function decoder_for(dialect)
+  local options = decoder_options[dialect]
+  if not options then
+    options = { lenient = true, text = dialect.text }
+    decoder_options[dialect] = options
+  end
+  return core.decoder(options)
+end
+
+local function start(driver, request, hop, timeout)
+  local options, transport = request.options, request.client.transport
+  return driver:request({
+    method = hop.method,
+    url = hop.url,
+    headers = hop.headers,
+    body = hop.body,
+    decoder = decoder_for(request.client.dialect),
+    connect_timeout = clocks.of(options, "connect_timeout"),
+    first_byte_timeout = clocks.of(options, "first_byte_timeout"),
+    idle_timeout = clocks.of(options, "idle_timeout"),
+    timeout = timeout,
+    http2 = transport.http2,
+    proxy = transport.proxy,
+    no_proxy = transport.no_proxy,
+    tls = transport.tls,
+  }, request)
+end
+
+--- One attempt, redirects followed, up to the head of the answer.
+local function attempt(driver, request, deadline)
+  local lines, err = headers.lines(request.plan, request.client.key)
+  if not lines then return nil, err end
+  local hop = { method = request.method, url = request.url, headers = lines, body = request.body, hops = 0 }
+  while true do
+    local left, late = clocks.left(deadline, driver.now())
+    if late then return nil, late end
+    local exchange, fault = start(driver, request, hop, left)
+    if not exchange then return nil, fault end
+    local status, fields = exchange:head()
+    if not status then
+      exchange:close()
+      return nil, fields
+    end
+    local following, refused = redirect.next(hop, status, fields)
+    if refused then
+      exchange:close()
+      return nil, refused
+    end
+    if not following then return response.new(request, exchange, status, fields, hop.url) end
+    exchange:close()
+    hop = following
+  end
+end
+
+--- Send a request and wait for the head of the answer.
+--- @async
+--- @param request multimodal.Request
+--- @return multimodal.Response?
+--- @return multimodal.Error? err
+function M.open(request)
+  local driver = request.client.driver or driver_module.current()
+  return attempt(driver, request, clocks.deadline(request.options, driver.now()))
+end
+
+return M

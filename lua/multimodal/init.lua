@@ -1,0 +1,107 @@
+--- The public names. `local mm = require "multimodal"`.
+local client = require("multimodal.client")
+local error_class = require("multimodal.error")
+local jobs = require("multimodal.runtime.jobs")
+local media = require("multimodal.media")
+local messages = require("multimodal.prompt.messages")
+local mock = require("multimodal.client.mock")
+local options = require("multimodal.options")
+local report = require("multimodal.client.report")
+local secret = require("multimodal.client.secret")
+
+--- @class multimodal
+local M = {}
+
+--- A gateway, a key, a model and defaults: options, a word "gateway/model", or nothing for MULTIMODAL_CLIENT.
+M.client = client.new
+
+--- A gateway without sockets, for tests.
+M.mock = mock.new
+
+--- A text part; its second argument are further fields of the part on the wire.
+M.text = messages.text
+
+--- An image: a path, an http(s), s3 or gs URL, a data URL, a blob, a part; or a table whose first field is one of
+--- these, or that names it: { path = } { url = } { data_url = } { base64 = } { bytes =, mime = } { blob = }.
+--- @param source string|table|userdata|multimodal.Media
+--- @param more? table   options: detail, mime, filename, role, extra
+--- @return multimodal.Media
+function M.image(source, more)
+  return media.new("image", source, more)
+end
+
+--- Audio, from the sources of `image`.
+--- @param source string|table|userdata|multimodal.Media
+--- @param more? table
+--- @return multimodal.Media
+function M.audio(source, more)
+  return media.new("audio", source, more)
+end
+
+--- A video, from the sources of `image`.
+--- @param source string|table|userdata|multimodal.Media
+--- @param more? table
+--- @return multimodal.Media
+function M.video(source, more)
+  return media.new("video", source, more)
+end
+
+--- A document, from the sources of `image`.
+--- @param source string|table|userdata|multimodal.Media
+--- @param more? table
+--- @return multimodal.Media
+function M.file(source, more)
+  return media.new("file", source, more)
+end
+
+--- Image, audio, video or file, whichever the type of the source says.
+M.attach = media.attach
+
+--- A message of the user: a string, a part, or a list of them; name and extra beside.
+--- @param said string|table
+--- @return multimodal.Message
+function M.user(said)
+  return messages.new("user", said)
+end
+
+--- A message of the model.
+--- @param said string|table
+--- @return multimodal.Message
+function M.assistant(said)
+  return messages.new("assistant", said)
+end
+
+--- Instructions.
+--- @param said string|table
+--- @return multimodal.Message
+function M.system(said)
+  return messages.new("system", said)
+end
+
+--- A key or header value that prints as "secret".
+M.secret = secret.new
+
+--- Raise a returned error as text, for hosts that print no error tables; else pass everything on.
+M.check = error_class.check
+
+for _, name in ipairs { "run", "spawn", "group", "all", "map", "each", "race", "timeout", "sleep", "wrap", "blocking", "step" } do
+  M[name] = jobs[name]
+end
+
+--- A failure that nobody asked about; set it to hear of them elsewhere than on stderr.
+--- @param err multimodal.Error|any
+--- @param job any
+function M.on_error(err, job)
+  io.stderr:write("multimodal: ", tostring(err), "\n")
+end
+
+report.handler = function(err, job)
+  return M.on_error(err, job)
+end
+
+local function unknown(_, name)
+  local near = type(name) == "string" and options.nearest(name, M)
+  error_class.misuse(("mm.%s: %s"):format(tostring(name), near and ("did you mean mm.%s?"):format(near) or "no such name"))
+end
+
+return setmetatable(M, { __index = unknown })

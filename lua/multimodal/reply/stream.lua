@@ -1,0 +1,251 @@
+--- A reply that still comes: an iterator, a promise and a snapshot in one object.
+--- Names: open.
+local compat = require("multimodal.compat")
+local error_class = require("multimodal.error")
+
+local M = {}
+
+--- @class multimodal.Stream
+--- @field partial multimodal.Reply     what has come so far
+--- @field request_id string?
+--- @field warnings string[]
+local Stream = { __name = "multimodal.stream" }
+local methods = {}
+
+--- @class multimodal.StreamSource     what a stream is opened on: multimodal.Response
+--- @field exchange multimodal.Exchange
+--- @field dialect multimodal.Dialect
+--- @field reply fun(self, neutral: multimodal.Neutral, outcome: string?): multimodal.Reply
+--- @field fail fun(self, err: table): multimodal.Error
+--- @field cut fun(self, err: table): multimodal.Error
+--- @field outcome fun(err: multimodal.Error): string
+--- @field report fun(err: multimodal.Error)   a failure that nobody asked about
+--- @field on_text (fun(text: string): any)?
+--- @field on_event (fun(event: table): any)?
+
+local nothing = {}
+
+local function close_exchange(self)
+  self.over = true
+  self.exchange:close()
+end
+
+--- End with a failure. It is reported when the stream is collected and reply() was never called.
+local function fail(self, err, asked)
+  local source = self.source
+  err = error_class.new(err)
+  err.partial = source:reply(self.dialect.partial(self.state), source.outcome(err))
+  close_exchange(self)
+  self.failure = source:fail(err)
+  if asked then
+    self.queue, self.at = nothing, 1
+    return
+  end
+  local unasked = { self.failure }
+  self.unasked = unasked
+  self.guard = compat.finalizer(function()
+    if unasked[1] then source.report(unasked[1]) end
+  end)
+end
+
+--- End well. After the end mark nobody waits for the end of the body.
+local function succeed(self, neutral)
+  self.result = self.source:reply(neutral, "complete")
+  self.last = { type = "done", reply = self.result }
+  close_exchange(self)
+end
+
+--- The body ended, with an error or without: complete if the dialect has seen its end.
+local function finish(self, err)
+  local cut = err and self.source:cut(err)
+  if cut and cut.kind ~= "truncated" and not (cut.kind == "timeout" and cut.code == "idle") then return fail(self, cut) end
+  local neutral, unfinished = self.dialect.finish(self.state)
+  if neutral then return succeed(self, neutral) end
+  fail(self, cut or unfinished)
+end
+
+local function receive(self)
+  local event, err = self.exchange:next()
+  if not event then return finish(self, err) end
+  if event.type == "error" then
+    return fail(self, self.dialect.failure(self.source.status, self.source.headers, event))
+  end
+  local deltas, fault = self.dialect.delta(self.state, event)
+  if not deltas then return fail(self, fault) end
+  self.queue, self.at = deltas, 1
+  if self.dialect.ended(self.state) then finish(self) end
+end
+
+--- The next thing that came: text as a string, anything else as an event; nil when nothing more comes.
+local function pull(self)
+  while true do
+    local event = self.queue[self.at]
+    if event ~= nil then
+      self.at = self.at + 1
+      return event
+    end
+    if self.over then
+      event, self.last = self.last, nil
+      return event
+    end
+    local text, why = self.exchange:next_text()
+    if text then
+      self.text_delta(self.state, text)
+      if text ~= "" then return text end
+    elseif why == "event" then
+      receive(self)
+    else
+      finish(self, why)
+    end
+  end
+end
+
+local function event_of(thing)
+  if type(thing) == "string" then return { type = "text", delta = thing } end
+  return thing
+end
+
+local function text_of(thing)
+  if type(thing) == "string" then return thing end
+  return thing.type == "text" and thing.delta or nil
+end
+
+--- Let the hooks see what came; one that returns false stops the stream.
+local function show(self, thing)
+  local source, text = self.source, text_of(thing)
+  local stopped = text and source.on_text and source.on_text(text) == false
+  stopped = stopped or source.on_event and source.on_event(event_of(thing)) == false
+  if stopped and not self.over then
+    fail(self, { kind = "cancelled", code = "hook", message = "a hook returned false" }, true)
+  end
+  return not stopped
+end
+
+--- pull, seen by the hooks.
+local function take(self)
+  local thing = pull(self)
+  if thing == nil or not self.hooked then return thing end
+  if show(self, thing) then return thing end
+  return nil
+end
+
+local function next_event(self)
+  local thing = take(self)
+  return thing ~= nil and event_of(thing) or nil
+end
+
+local function next_text(self)
+  while true do
+    local thing = take(self)
+    if thing == nil then return nil end
+    if type(thing) == "string" then return thing end
+    if thing.type == "text" then return thing.delta end
+  end
+end
+
+local function next_image(self)
+  while true do
+    local thing = take(self)
+    if thing == nil then return nil end
+    if type(thing) == "table" and thing.type == "image" then return thing.part, thing.index end
+  end
+end
+
+--- The pieces of text as they come. One pass: what was taken does not come again. A failure ends the loop, and
+--- reply() tells it; a `break` closes the stream (Lua 5.4; elsewhere call close).
+--- @async
+--- @return fun(stream: multimodal.Stream): string?
+--- @return multimodal.Stream
+function methods:text()
+  return next_text, self, nil, self
+end
+
+--- All events as they come: start, text, reasoning, image, audio, tool_start, tool_delta, tool_end, usage, finish, done.
+--- @async
+--- @return fun(stream: multimodal.Stream): table?
+--- @return multimodal.Stream
+function methods:events()
+  return next_event, self, nil, self
+end
+
+--- The pictures as they come, with their index from 0.
+--- @async
+--- @return fun(stream: multimodal.Stream): multimodal.Media?, integer?
+--- @return multimodal.Stream
+function methods:images()
+  return next_image, self, nil, self
+end
+
+--- The whole reply; reads what is left first.
+--- @async
+--- @return multimodal.Reply?
+--- @return multimodal.Error? err   err.partial is what had come
+function methods:reply()
+  while not self.result and not self.failure do
+    if take(self) == nil then break end
+  end
+  if self.result then return self.result end
+  if self.unasked then self.unasked[1] = nil end
+  return nil, self.failure
+end
+
+--- Stop: the connection is closed at once. A stream that has ended stays as it ended.
+function methods:close()
+  if self.over then return end
+  fail(self, { kind = "cancelled", code = "closed", message = "the stream was closed before its end" }, true)
+end
+
+function Stream:__index(name)
+  if name ~= "partial" then return methods[name] end
+  if self.result then return self.result end
+  if self.failure then return self.failure.partial end
+  return self.source:reply(self.dialect.partial(self.state))
+end
+
+Stream.__close = methods.close
+
+function Stream:__tostring()
+  local state = self.result and "complete" or self.failure and tostring(self.failure.kind) or "open"
+  return "multimodal.stream: " .. state
+end
+
+local opens_with = { start = true, usage = true, finish = true, done = true }
+
+--- Read on until there is content, so that what is refused late is still refused at opening.
+local function hold(self)
+  local held = {}
+  repeat
+    local thing = pull(self)
+    held[#held + 1] = thing
+  until thing == nil or type(thing) == "string" or not opens_with[thing.type]
+  for at = self.at, #self.queue do held[#held + 1] = self.queue[at] end
+  self.queue, self.at = held, 1
+end
+
+--- Open a stream on an answer whose head is here. Waits for its first content.
+--- @async
+--- @param source multimodal.StreamSource
+--- @return multimodal.Stream?
+--- @return multimodal.Error? err
+function M.open(source)
+  local dialect = source.dialect
+  local self = setmetatable({
+    source = source,
+    exchange = source.exchange,
+    dialect = dialect,
+    text_delta = dialect.text_delta,
+    state = dialect.begin(),
+    queue = nothing,
+    at = 1,
+    over = false,
+    hooked = (source.on_text or source.on_event) ~= nil,
+    request_id = source.request_id,
+    warnings = source.request and source.request.warnings or {},
+  }, Stream)
+  hold(self)
+  if not self.failure then return self end
+  self.unasked[1] = nil
+  return nil, self.failure
+end
+
+return M
