@@ -32,8 +32,9 @@ static kernel_ref named(const char *name) {
 static kernel_ref choose(void) {
   const char *wanted = mm_cpu_wanted();
   kernel_ref k = wanted ? named(wanted) : NULL;
-  for (size_t i = 0; !k; i++)
+  for (size_t i = 0; i < KERNELS && !k; i++)
     if (kernels[i]->available()) k = kernels[i];
+  if (!k) k = &mm_base64_scalar;
   atomic_store_explicit(&chosen, k, memory_order_relaxed);
   return k;
 }

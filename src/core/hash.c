@@ -8,7 +8,6 @@
 
 typedef const struct mm_sha256_kernel *kernel_ref;
 
-/* Fastest first. */
 static const kernel_ref kernels[] = {
 #ifdef MM_X86
     &mm_sha256_sha_ni,
@@ -29,8 +28,8 @@ static kernel_ref named(const char *name) {
 static kernel_ref choose(void) {
   const char *wanted = mm_cpu_wanted();
   kernel_ref k = wanted ? named(wanted) : NULL;
-  for (size_t i = 0; !k; i++)
-    if (kernels[i]->available()) k = kernels[i];
+  if (!k) k = named("sha_ni");
+  if (!k) k = &mm_sha256_scalar;
   atomic_store_explicit(&chosen, k, memory_order_relaxed);
   return k;
 }

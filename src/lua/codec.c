@@ -18,10 +18,10 @@ static int close_scratch(lua_State *L) {
   return 0;
 }
 
+/* A box with n > 0 bytes; with NULL when there is no memory. */
 static void **scratch(lua_State *L, size_t n) {
   void **box = mm_box_new(L, SCRATCH);
-  *box = mm_alloc(NULL, n ? n : 1);
-  if (!*box) luaL_error(L, "not enough memory");
+  *box = mm_alloc(NULL, n);
   return box;
 }
 
@@ -36,8 +36,9 @@ static void push_scratch(lua_State *L, void **box, size_t n) {
 static int push_base64(lua_State *L, const char *prefix, size_t prefix_n, const char *bytes,
                        size_t n) {
   uint64_t length = mm_base64_length(n);
-  if (length > SIZE_MAX - prefix_n) return luaL_error(L, "not enough memory");
-  void **box = scratch(L, prefix_n + (size_t)length);
+  if (length >= SIZE_MAX - prefix_n) return luaL_error(L, "not enough memory");
+  void **box = scratch(L, prefix_n + (size_t)length + 1);
+  if (!*box) return luaL_error(L, "not enough memory");
   memcpy(*box, prefix, prefix_n);
   mm_base64_encode(bytes, n, (char *)*box + prefix_n);
   push_scratch(L, box, prefix_n + (size_t)length);
@@ -54,6 +55,7 @@ static int base64_decode(lua_State *L) {
   size_t n, out_n;
   const char *text = luaL_checklstring(L, 1, &n);
   void **box = scratch(L, n / 4 * 3 + 3);
+  if (!*box) return luaL_error(L, "not enough memory");
   struct mm_error err = {0};
   if (mm_base64_decode(text, n, *box, &out_n, &err) != MM_OK)
     return mm_push_failure(L, "bad_request", &err);
