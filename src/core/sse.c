@@ -123,6 +123,7 @@ MM_TARGET("avx2") static inline __m256i ends_in_32(const char *p, __m256i table)
   return _mm256_cmpeq_epi8(_mm256_shuffle_epi8(table, v), v);
 }
 
+/* At least 64 bytes; the last load overlaps what was seen, where there is no end. */
 MM_TARGET("avx2") static const char *line_end_avx2(const char *p, const char *end) {
   const __m256i table = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, '\n', 0, 0, '\r', 0, 0));
@@ -142,7 +143,9 @@ MM_TARGET("avx2") static const char *line_end_avx2(const char *p, const char *en
     unsigned found = (unsigned)_mm256_movemask_epi8(ends_in_32(p, table));
     if (found) return p + __builtin_ctz(found);
   }
-  return end - p >= 16 ? line_end_16(p, end) : line_end_short(p, end);
+  if (p == end) return end;
+  unsigned found = (unsigned)_mm256_movemask_epi8(ends_in_32(end - 32, table));
+  return found ? end - 32 + __builtin_ctz(found) : end;
 }
 
 static inline const char *line_end(const struct mm_sse *s, const char *p, const char *end) {

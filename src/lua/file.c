@@ -46,10 +46,11 @@ static int lock_close(lua_State *L) {
   return 0;
 }
 
+/* Push a lock that holds nothing yet; NULL when memory failed. */
 static struct lock *lock_new(lua_State *L) {
   void **box = mm_box_new(L, MM_LOCK);
   struct lock *lock = mm_alloc(NULL, sizeof *lock);
-  if (!lock) luaL_error(L, "%s", "not enough memory");
+  if (!lock) return NULL;
   lock->fd = -1;
   *box = lock;
   mm_live_add(1);
@@ -60,6 +61,7 @@ static int file_lock(lua_State *L) {
   const char *path = mm_check_path(L, 1);
   lua_settop(L, 1);
   struct lock *lock = lock_new(L);
+  if (!lock) return mm_push_status(L, "file", MM_ENOMEM);
   struct mm_error err;
   int rc = mm_file_lock(path, &lock->fd, &err);
   if (rc == MM_OK) return 1;
