@@ -8,21 +8,18 @@
 
 typedef const struct mm_sha256_kernel *kernel_ref;
 
-static const kernel_ref kernels[] = {
-#ifdef MM_X86
-    &mm_sha256_sha_ni,
-#endif
-    &mm_sha256_scalar,
-};
-enum { KERNELS = sizeof kernels / sizeof kernels[0] };
-
 /* Whoever comes first chooses; threads that come together choose the same. */
 static _Atomic(kernel_ref) chosen;
 
+static bool usable(kernel_ref k, const char *name) {
+  return strcmp(k->name, name) == 0 && k->available();
+}
+
 static kernel_ref named(const char *name) {
-  for (size_t i = 0; i < KERNELS; i++)
-    if (strcmp(kernels[i]->name, name) == 0 && kernels[i]->available()) return kernels[i];
-  return NULL;
+#ifdef MM_X86
+  if (usable(&mm_sha256_sha_ni, name)) return &mm_sha256_sha_ni;
+#endif
+  return usable(&mm_sha256_scalar, name) ? &mm_sha256_scalar : NULL;
 }
 
 static kernel_ref choose(void) {
