@@ -78,6 +78,13 @@ describe("sse #small", function()
     assert.same({ { type = "message", data = "a", id = "" } }, (parse { "event: x\n\ndata: a\n\n" }))
   end)
 
+  it("takes CRLF for one line end, wherever it is split", function()
+    local text = "event: x\r\ndata: a\r\ndata: b\r\n\r\n"
+    local events = { { type = "x", data = "a\nb", id = "" } }
+    for i = 1, #text - 1 do assert.same(events, (parse { text:sub(1, i), text:sub(i + 1) })) end
+    assert.same(events, (parse(bytes_of(text))))
+  end)
+
   it("ignores an id with a NUL", function()
     assert.same({ { type = "message", data = "a", id = "1" } }, (parse { "id: 1\nid: 2\0\ndata: a\n\n" }))
   end)

@@ -30,6 +30,8 @@ static const struct {
     {TEXT("data: a\n\rdata: b\n\n"), TEXT("message=a#;message=b#;")},
     {TEXT("data: a\r\rdata: b\r\r"), TEXT("message=a#;message=b#;")},
     {TEXT("data: a\r\n\n"), TEXT("message=a#;")},
+    {TEXT("event: x\r\ndata: a\r\ndata: b\r\n\r\n"), TEXT("x=a\nb#;")},
+    {TEXT("data\r\n:\r\ndata: b\r\r\ndata: c\r\n\n"), TEXT("message=\nb#;message=c#;")},
     {TEXT("\xEF\xBB\xBF"), TEXT("")},
     {TEXT("\xEF\xBB\xBF"
           "data: a\n\n"),
