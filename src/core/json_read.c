@@ -51,12 +51,18 @@ static int malformed(const struct mm_json_reader *r, struct mm_error *err, const
   return fail_at(err, r->at, MM_ESYNTAX, r->at < r->len ? what : "unexpected end of text");
 }
 
-static void skip_space(struct mm_json_reader *r) {
-  while (r->at < r->len) {
-    char c = r->text[r->at];
-    if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return;
-    r->at++;
+static void skip_spaces(struct mm_json_reader *r) {
+  size_t at = r->at;
+  for (; at < r->len; at++) {
+    char c = r->text[at];
+    if (c != ' ' && c != '\n' && c != '\r' && c != '\t') break;
   }
+  r->at = at;
+}
+
+/* Most JSON on the wire has no space. */
+static inline void skip_space(struct mm_json_reader *r) {
+  if (MM_UNLIKELY(r->at >= r->len || (unsigned char)r->text[r->at] <= ' ')) skip_spaces(r);
 }
 
 static bool in_object(const struct mm_json_reader *r) {
@@ -308,13 +314,20 @@ static int skip_fraction(struct mm_json_reader *r, bool *integral, struct mm_err
 static int read_digits(struct mm_json_reader *r, uint64_t *value, bool *fits,
                        struct mm_error *err) {
   size_t begin = r->at;
-  if (!is_digit(r)) return malformed(r, err, "expected a digit");
-  for (; is_digit(r); r->at++)
-    *value = *value * 10 + (uint64_t)(r->text[r->at] - '0');
-  if (r->text[begin] == '0' && r->at - begin > 1) {
+  size_t at = begin;
+  uint64_t sum = 0;
+  for (; at < r->len; at++) {
+    unsigned digit = (unsigned)(unsigned char)r->text[at] - '0';
+    if (digit > 9) break;
+    sum = sum * 10 + digit;
+  }
+  r->at = at;
+  if (at == begin) return malformed(r, err, "expected a digit");
+  if (r->text[begin] == '0' && at - begin > 1) {
     return fail_at(err, begin, MM_ESYNTAX, "number with a leading zero");
   }
-  *fits = r->at - begin <= 19;
+  *value = sum;
+  *fits = at - begin <= 19;
   return MM_OK;
 }
 

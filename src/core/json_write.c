@@ -5,6 +5,8 @@
 #include "number.h"
 #include "utf8.h"
 
+#include <string.h>
+
 void mm_json_writer_init(struct mm_json_writer *w, struct mm_buf *out) {
   *w = (struct mm_json_writer){.out = out};
 }
@@ -40,24 +42,41 @@ int mm_json_end(struct mm_json_writer *w, char bracket) {
   return MM_OK;
 }
 
-static int quoted(struct mm_json_writer *w, const char *text, size_t n) {
+/* Text that needs no escape and no look at its UTF-8: nearly all of it. False when it is another
+ * kind, and nothing was written. */
+static bool plain_quoted(struct mm_json_writer *w, const char *text, size_t n, bool key) {
+  bool high = false;
+  if (n > SIZE_MAX - 4 || mm_json_plain(text, 0, n, &high) != n || high) return false;
+  if (mm_buf_reserve(w->out, n + 4) != MM_OK) return false;
+  char *at = w->out->data + w->out->len;
+  if (w->comma) *at++ = ',';
+  *at++ = '"';
+  if (n) memcpy(at, text, n);
+  at += n;
+  *at++ = '"';
+  if (key) *at++ = ':';
+  w->out->len = (size_t)(at - w->out->data);
+  w->comma = !key;
+  return true;
+}
+
+static int quoted(struct mm_json_writer *w, const char *text, size_t n, bool key) {
+  if (plain_quoted(w, text, n, key)) return MM_OK;
+  size_t before = w->out->len;
   int rc = separate(w);
   if (rc == MM_OK) rc = mm_buf_byte(w->out, '"');
   if (rc == MM_OK) rc = mm_json_escape(w->out, text, n);
   if (rc == MM_OK) rc = mm_buf_byte(w->out, '"');
-  return rc;
+  if (rc == MM_OK && key) rc = mm_buf_byte(w->out, ':');
+  return settle(w, before, rc, !key);
 }
 
 int mm_json_key(struct mm_json_writer *w, const char *text, size_t n) {
-  size_t before = w->out->len;
-  int rc = quoted(w, text, n);
-  if (rc == MM_OK) rc = mm_buf_byte(w->out, ':');
-  return settle(w, before, rc, false);
+  return quoted(w, text, n, true);
 }
 
 int mm_json_string(struct mm_json_writer *w, const char *text, size_t n) {
-  size_t before = w->out->len;
-  return settle(w, before, quoted(w, text, n), true);
+  return quoted(w, text, n, false);
 }
 
 int mm_json_verbatim(struct mm_json_writer *w, const char *text, size_t n) {

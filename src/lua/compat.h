@@ -70,6 +70,10 @@ static inline void mm_rawsetp(lua_State *L, int i, const void *key) {
 #define mm_rawsetp(L, i, key) lua_rawsetp((L), (i), (key))
 #endif
 
+/* Whether numbers can be 64-bit integers; where not, floats hold every integer up to this one. */
+#define MM_HAS_INTEGERS (LUA_VERSION_NUM >= 503)
+#define MM_MAX_FLOAT_INTEGER INT64_C(9007199254740992)
+
 /* True when the number at i is an integer; its value goes to *out. Floats with an integral value
  * count only where Lua has no integer type. */
 static inline int mm_tointeger(lua_State *L, int i, int64_t *out) {
