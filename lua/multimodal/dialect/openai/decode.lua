@@ -1,0 +1,281 @@
+--- A whole chat completion as a neutral reply.
+--- Names: decode body exact reasoning thought. A stream that is accumulated to the same shape goes through `body` as well.
+local content = require("multimodal.dialect.openai.content")
+local failure = require("multimodal.dialect.openai.failure")
+local finish = require("multimodal.reply.finish")
+local json = require("multimodal.json")
+local media = require("multimodal.media")
+local tool_calls = require("multimodal.reply.tool_calls")
+local usage = require("multimodal.reply.usage")
+
+local M = {}
+
+--- What a stream knows beside the accumulated body, so that what it handed out and what it ends with are the same objects.
+--- @class multimodal.openai.Known
+--- @field complete boolean
+--- @field calls table<integer, multimodal.ToolCall[]>?   by position of the choice
+--- @field pictures table<table, multimodal.Media>?       by image element
+--- @field exact table?                                   the body with explicit nulls, for what is echoed
+--- @field warnings string[]?
+
+local present = content.present
+
+local function list(value)
+  return type(value) == "table" and not content.is_mixed(value) and value or {}
+end
+
+--- The text of a thinking part: a string, or a list of text parts.
+--- @param part table
+--- @return string
+function M.thought(part)
+  local texts = { content.text(part.thinking) or content.text(part.text) }
+  for _, piece in ipairs(list(part.thinking)) do texts[#texts + 1] = content.text(piece.text) end
+  return table.concat(texts)
+end
+
+--- Read one part of a content list; thinking goes to `thoughts`.
+local function read_part(part, parts, thoughts, known)
+  if type(part) ~= "table" or content.is_mixed(part) then return content.split(part, parts) end
+  local kind = part.type
+  if kind == "thinking" or kind == "reasoning" then
+    thoughts[#thoughts + 1] = M.thought(part)
+  elseif kind == "image_url" then
+    local picture = known.pictures and known.pictures[part] or content.picture(part)
+    parts[#parts + 1] = picture or part
+  elseif part.text ~= nil then
+    content.split(part.text, parts)
+  elseif kind ~= "refusal" then
+    parts[#parts + 1] = part
+  end
+end
+
+local function read_content(value, known)
+  local parts, thoughts = {}, {}
+  if type(value) == "table" and not content.is_mixed(value) then
+    for _, part in ipairs(value) do read_part(part, parts, thoughts, known) end
+  elseif value ~= nil then
+    content.split(value, parts)
+  end
+  return parts, thoughts[1] and table.concat(thoughts) or nil
+end
+
+local function refusal_in(value)
+  for _, part in ipairs(list(value)) do
+    if type(part) == "table" and part.type == "refusal" then return present(part.refusal) end
+  end
+  return nil
+end
+
+local function add_images(message, parts, known, warnings)
+  for i, element in ipairs(list(message.images)) do
+    local picture = known.pictures and known.pictures[element] or content.picture(element)
+    if picture then
+      parts[#parts + 1] = picture
+    else
+      warnings[#warnings + 1] = ("images[%d] is malformed and was left out"):format(i)
+    end
+  end
+end
+
+local function add_audio(message, parts, warnings)
+  local audio = message.audio
+  if type(audio) ~= "table" then return end
+  local part
+  if content.is_blob(audio.data) then
+    part = media.from_blob("audio", audio.data)
+  elseif type(audio.data) == "string" and audio.data ~= "" then
+    local written = media.new("audio", { base64 = audio.data }):opened()
+    if written then part = media.from_blob("audio", written.blob) else warnings[#warnings + 1] = "the audio is broken base64" end
+  end
+  if not part and not present(audio.id) then return end
+  part = part or media.from_blob("audio", nil)
+  part.id, part.transcript = present(audio.id), content.text(audio.transcript)
+  part.expires_at = audio.expires_at
+  parts[#parts + 1] = part
+end
+
+--- The text of reasoning_details, where there is no plain reasoning beside them.
+local function reasoning_of_details(details)
+  local texts = {}
+  for _, detail in ipairs(list(details)) do
+    if type(detail) == "table" then
+      texts[#texts + 1] = content.text(detail.text) or content.text(detail.summary)
+    end
+  end
+  local text = table.concat(texts)
+  return text ~= "" and text or nil
+end
+
+--- Reasoning in its three spellings, never two of them.
+--- @param message table
+--- @return string?
+function M.reasoning(message)
+  return present(message.reasoning_content) or present(message.reasoning) or reasoning_of_details(message.reasoning_details)
+end
+
+local function read_call(wire)
+  local of = type(wire["function"]) == "table" and wire["function"] or {}
+  local custom = type(wire.custom) == "table" and wire.custom or {}
+  local arguments = of.arguments
+  if arguments == nil then arguments = custom.input end
+  if content.is_blob(arguments) or content.is_mixed(arguments) then arguments = content.text(arguments) end
+  return present(wire.id), present(of.name) or present(custom.name) or present(wire.name), arguments
+end
+
+--- Calls of a message; ids that are missing or taken are made.
+local function read_calls(message, ready, warnings)
+  local calls, taken = {}, {}
+  local wires = list(message.tool_calls)
+  if not wires[1] and type(message.function_call) == "table" then wires = { { ["function"] = message.function_call } } end
+  for i, wire in ipairs(wires) do
+    local call = ready and ready[i]
+    if not call then
+      local id, name, arguments = read_call(type(wire) == "table" and wire or {})
+      call = tool_calls.call(not taken[id or ""] and id or nil, name, arguments)
+    end
+    if not call.arguments and type(wire) == "table" and not wire.custom then
+      warnings[#warnings + 1] = ("tool_calls[%d] (%s): the arguments are no JSON object"):format(i, call.name)
+    end
+    taken[call.id] = true
+    calls[i] = call
+  end
+  return calls
+end
+
+--- What must go back to a gateway of this dialect as it came, and only if it came.
+local function native_of(message, exact)
+  local native = {}
+  for _, name in ipairs { "reasoning_content", "reasoning", "refusal" } do native[name] = present(message[name]) end
+  if list(message.reasoning_details)[1] ~= nil then native.reasoning_details = exact.reasoning_details end
+  if list(message.tool_calls)[1] ~= nil then native.tool_calls = exact.tool_calls end
+  local audio = type(message.audio) == "table" and present(message.audio.id)
+  if audio then native.audio = { id = audio } end
+  local files = {}
+  for i, annotation in ipairs(list(message.annotations)) do
+    if type(annotation) == "table" and annotation.type == "file" then files[#files + 1] = exact.annotations[i] end
+  end
+  if files[1] then native.annotations = json.array(files) end
+  return next(native) ~= nil and native or nil
+end
+
+local function text_of(parts)
+  local texts, others = {}, false
+  for _, part in ipairs(parts) do
+    if part.type == "text" then texts[#texts + 1] = part.text else others = true end
+  end
+  return table.concat(texts), not others and #texts <= 1
+end
+
+local function message_in(choice)
+  local message = choice.message
+  if type(message) ~= "table" then message = choice.delta end
+  if type(message) == "table" then return message end
+  return { content = choice.text }
+end
+
+local function read_choice(choice, position, known, warnings)
+  local message = message_in(choice)
+  local exact = known.exact and known.exact.choices[position]
+  local parts, thoughts = read_content(message.content, known)
+  add_images(message, parts, known, warnings)
+  add_audio(message, parts, warnings)
+  local calls = read_calls(message, known.calls and known.calls[position], warnings)
+  local text, plain = text_of(parts)
+  local refusal = present(message.refusal) or refusal_in(message.content)
+  local raw = choice.finish_reason
+  return {
+    text = text, parts = parts,
+    reasoning = M.reasoning(message) or thoughts,
+    refusal = refusal,
+    citations = list(message.annotations),
+    tool_calls = calls,
+    finish_reason = finish.read(raw, { refusal = refusal, tool_calls = calls[1] ~= nil, complete = known.complete }),
+    finish_reason_raw = raw ~= nil and tostring(raw) or nil,
+    message = {
+      role = "assistant", content = parts, plain = plain, tool_calls = calls[1] and calls or nil,
+      dialect = "openai", native = native_of(message, exact and message_in(exact) or message),
+    },
+  }
+end
+
+--- Choices in the order of their index; one without an index has that of its place.
+local function ordered(choices)
+  local order = {}
+  for i, choice in ipairs(list(choices)) do
+    if type(choice) == "table" then
+      order[#order + 1] = { choice = choice, position = i, index = tonumber(choice.index) or i - 1 }
+    end
+  end
+  table.sort(order, function(a, b)
+    if a.index ~= b.index then return a.index < b.index end
+    return a.position < b.position
+  end)
+  return order
+end
+
+--- The usage as received: at the top, or in a choice where some gateways put it.
+--- @param body table
+--- @return table?
+function M.wire_usage(body)
+  if type(body.usage) == "table" then return body.usage end
+  local choice = list(body.choices)[1]
+  return type(choice) == "table" and type(choice.usage) == "table" and choice.usage or nil
+end
+
+--- Read a decoded body. The second result tells why there is none; errors of single choices among several are warnings.
+--- @param body table
+--- @param known multimodal.openai.Known
+--- @param event table?   what the body was read from, for errors
+--- @return multimodal.Neutral?
+--- @return multimodal.Error?
+function M.body(body, known, event)
+  local choices, warnings, failed = {}, known.warnings or {}, nil
+  for _, entry in ipairs(ordered(body.choices)) do
+    local err = failure.of_choice(entry.choice.error, event)
+    failed = failed or err
+    local choice = read_choice(entry.choice, entry.position, known, warnings)
+    if err then choice.finish_reason, choice.error = "error", err end
+    choices[#choices + 1] = choice
+  end
+  if failed and #choices == 1 then return nil, failed end
+  if failed then warnings[#warnings + 1] = "one choice failed: " .. failed.message end
+  if not choices[1] then
+    return nil, failure.empty(event)
+  end
+  return {
+    choices = choices, id = present(body.id), model = present(body.model), usage = usage.read(M.wire_usage(body)), raw = body,
+    warnings = warnings,
+  }
+end
+
+--- Fields whose explicit nulls matter on the way back; only then is a body read a second time.
+local echoed = { '"reasoning_details"', '"extra_content"', '"annotations"' }
+
+--- The same JSON with explicit nulls and exact numbers, where something in it goes back to the gateway.
+--- @param event table
+--- @return table?
+function M.exact(event)
+  for _, name in ipairs(echoed) do
+    if event.data:find(name, 1, true) then
+      local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
+      return type(exact) == "table" and exact[1] or exact
+    end
+  end
+  return nil
+end
+
+--- Read a whole body.
+--- @param event table  {data = JSON text, media = blobs}
+--- @return multimodal.Neutral?
+--- @return multimodal.Error?
+function M.decode(event)
+  if event.type == "error" then return nil, failure.read(nil, nil, event) end
+  local value, fault = json.decode(event.data, { media = event.media })
+  if type(value) == "table" and value[1] ~= nil then value = value[1] end
+  if type(value) ~= "table" then return nil, failure.broken(event, fault) end
+  local err = failure.in_body(value, event)
+  if err then return nil, err end
+  return M.body(value, { complete = true, exact = M.exact(event) }, event)
+end
+
+return M

@@ -1,0 +1,187 @@
+--- A prompt as a chat completions request.
+--- Names: encode.
+local json = require("multimodal.json")
+local media = require("multimodal.media")
+local parameters = require("multimodal.dialect.openai.parameters")
+local parts = require("multimodal.dialect.openai.parts")
+
+local M = {}
+
+local large = 4 * 1024 * 1024 -- characters of base64 from which a link travels better
+
+local function warn_of_size(part, place, warnings)
+  local encoded = part.blob and math.ceil(part.blob:size() / 3) * 4
+  if encoded and encoded > large then
+    warnings[#warnings + 1] = ("%s: %.1f MB of base64; an https link travels better"):format(place, encoded / 1e6)
+  end
+end
+
+--- The parts of a message as a list, in the order they were written.
+local function encode_parts(list, context)
+  local wires = {}
+  for i, part in ipairs(list) do
+    local place = ("%s.content[%d]"):format(context.place, i)
+    local wire, err = parts.encode(part, context.profile, place)
+    if not wire then return nil, err end
+    if media.is(part) then warn_of_size(part, place, context.warnings) end
+    wires[i] = wire
+  end
+  return json.array(wires)
+end
+
+local function only_text(list)
+  local texts = {}
+  for i, part in ipairs(list) do
+    if media.is(part) or part.type ~= "text" then return nil, i end
+    texts[i] = part.text
+  end
+  return texts
+end
+
+--- Content of a message that is no assistant's: a string stays a string, a list stays a list.
+local function content_of(message, context)
+  if message.plain then return message.content[1] and message.content[1].text or "" end
+  if message.role == "system" and context.profile.system == "string" then
+    local texts, odd = only_text(message.content)
+    if texts then return table.concat(texts, "\n\n") end
+    return parts.unsupported(("%s.content[%d]"):format(context.place, odd),
+      (context.profile.name or "this gateway") .. " takes text alone in a system message; put it in a user message")
+  end
+  return encode_parts(message.content, context)
+end
+
+local function encode_other(message, context)
+  local role = message.role
+  if role == "system" and context.profile.system == "developer" then role = "developer" end
+  local content, err = content_of(message, context)
+  if content == nil then return nil, err end
+  return { role = role, name = message.name, content = content }
+end
+
+--- A tool's answer; what is no text goes only where the gateway takes it.
+local function encode_tool(message, context)
+  local texts, odd = only_text(message.content)
+  if not texts and not context.profile.tool_media then
+    return parts.unsupported(("%s.content[%d]"):format(context.place, odd),
+      (context.profile.name or "this gateway") .. " takes text alone in a tool's answer; send the rest in a user message after it")
+  end
+  local content, err
+  if texts and not texts[2] then content = texts[1] or "" else content, err = encode_parts(message.content, context) end
+  if content == nil then return nil, err end
+  return { role = "tool", tool_call_id = message.tool_call_id, name = message.name, content = content }
+end
+
+--- One call of the history; fields that came with it go back with it.
+local function encode_call(call, received)
+  local wire = parts.extend({}, type(received) == "table" and received or nil)
+  wire.id, wire.index = call.id, nil
+  wire.type = type(wire.type) == "string" and wire.type ~= "" and wire.type or "function"
+  if wire.custom then return wire end
+  local inner = parts.extend({}, type(wire["function"]) == "table" and wire["function"] or nil)
+  inner.name, inner.arguments = call.name, call.arguments_raw
+  wire["function"] = inner
+  return wire
+end
+
+local function encode_calls(message, native)
+  local wires = {}
+  for i, call in ipairs(message.tool_calls) do wires[i] = encode_call(call, native.tool_calls and native.tool_calls[i]) end
+  return json.array(wires)
+end
+
+--- Sort what an assistant said into text and pictures.
+local function sort_said(message, context, native)
+  local said, pictures = {}, {}
+  for i, part in ipairs(message.content) do
+    local place = ("%s.content[%d]"):format(context.place, i)
+    if not media.is(part) then
+      said[#said + 1] = part
+    elseif part.kind == "image" and context.profile.assistant_images ~= false then
+      local wire, err = parts.encode(part, context.profile, place)
+      if not wire then return nil, err end
+      pictures[#pictures + 1] = wire
+    elseif not (part.kind == "audio" and native.audio and part.id == native.audio.id) then
+      return parts.unsupported(place, ("an assistant's %s cannot go back to %s; put it in a user message"):format(
+        part.kind, context.profile.name or "this gateway"))
+    end
+  end
+  return said, pictures
+end
+
+--- What an assistant said; what its gateway wants back as it came goes back as it came.
+local function encode_assistant(message, context)
+  local native = message.dialect == "openai" and type(message.native) == "table" and message.native or {}
+  local said, pictures = sort_said(message, context, native)
+  if not said then return nil, pictures end
+  local wire = { role = "assistant", name = message.name }
+  for name, value in pairs(native) do
+    if name ~= "tool_calls" then wire[name] = value end
+  end
+  local texts = only_text(said)
+  local alone = texts and not texts[2] and (message.plain or message.dialect ~= nil)
+  if said[1] and alone then
+    wire.content = texts[1]
+  elseif said[1] then
+    local err
+    wire.content, err = encode_parts(said, context)
+    if not wire.content then return nil, err end
+  elseif message.plain or pictures[1] then
+    wire.content = ""
+  end
+  if pictures[1] then wire.images = json.array(pictures) end
+  if message.tool_calls and message.tool_calls[1] then wire.tool_calls = encode_calls(message, native) end
+  if (wire.tool_calls or wire.refusal or wire.audio) and not said[1] then wire.content = json.null end
+  return wire
+end
+
+local encoders = { assistant = encode_assistant, tool = encode_tool }
+
+local function encode_messages(messages, profile, warnings)
+  local wires = {}
+  for i, message in ipairs(messages) do
+    local context = { place = ("messages[%d]"):format(i), profile = profile, warnings = warnings }
+    local wire, err = (encoders[message.role] or encode_other)(message, context)
+    if not wire then return nil, err end
+    wires[i] = parts.extend(wire, message.extra)
+  end
+  return json.array(wires)
+end
+
+--- A request that was written by hand: only an absent model and the stream are put in.
+local function encode_raw(prompt)
+  local body = parts.extend({}, prompt.raw)
+  if body.model == nil then body.model = prompt.options.model or nil end
+  if prompt.options.stream then
+    body.stream = true
+  elseif body.stream == true then
+    body.stream, body.stream_options = nil, nil
+  end
+  return body
+end
+
+local function request(body)
+  local stream = body.stream == true
+  return {
+    method = "POST", path = "/chat/completions",
+    headers = { ["Content-Type"] = "application/json", Accept = stream and "text/event-stream" or "application/json" },
+    body = body, stream = stream,
+  }
+end
+
+--- @param prompt multimodal.Prompt
+--- @param profile multimodal.Profile
+--- @return multimodal.DialectRequest?
+--- @return multimodal.Error?  unsupported: names the part and the way out
+--- @return string[] warnings
+function M.encode(prompt, profile)
+  local warnings = {}
+  if prompt.raw then return request(encode_raw(prompt)), nil, warnings end
+  local messages, err = encode_messages(prompt.messages, profile, warnings)
+  if not messages then return nil, err, warnings end
+  local body
+  body, err = parameters.encode({ messages = messages }, prompt.options, profile, warnings)
+  if not body then return nil, err, warnings end
+  return request(body), nil, warnings
+end
+
+return M

@@ -1,0 +1,155 @@
+--- Options as top-level fields of a chat request. What is not set is not sent.
+--- Names: encode.
+local json = require("multimodal.json")
+local parts = require("multimodal.dialect.openai.parts")
+
+local M = {}
+
+--- Options that go out under their own name, as they are.
+local same = { "model", "temperature", "top_p", "top_k", "seed", "n" }
+
+local function array(value)
+  if type(value) ~= "table" then return json.array { value } end
+  local copy = {}
+  for i, item in ipairs(value) do copy[i] = item end
+  return json.array(copy)
+end
+
+local efforts = { none = true, minimal = true, low = true, medium = true, high = true, xhigh = true, max = true }
+
+--- How a gateway is told how much to reason: by the profile's `reasoning`, "effort" unless it says otherwise.
+local reasoning = {}
+
+function reasoning.effort(body, value, profile)
+  if type(value) == "number" then
+    return parts.unsupported("reasoning", ("%s takes no number of tokens; write \"low\", \"medium\" or \"high\""):format(
+      profile.name or "this gateway"))
+  end
+  body.reasoning_effort = value
+  return true
+end
+
+function reasoning.object(body, value)
+  if type(value) == "number" then body.reasoning = { max_tokens = value } else body.reasoning = { effort = value } end
+  return true
+end
+
+function reasoning.thinking(body, value)
+  body.thinking = { type = value == "none" and "disabled" or "enabled" }
+  return true
+end
+
+local function add_reasoning(body, value, profile)
+  if value == nil then return true end
+  if type(value) == "string" and not efforts[value] then
+    return parts.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
+  end
+  return reasoning[profile.reasoning or "effort"](body, value, profile)
+end
+
+local function add_tool(tools, tool)
+  if tool.type ~= nil then
+    tools[#tools + 1] = tool
+    return
+  end
+  tools[#tools + 1] = {
+    type = "function",
+    ["function"] = { name = tool.name, description = tool.description, parameters = tool.parameters, strict = tool.strict },
+  }
+end
+
+local modes = { auto = true, none = true, required = true }
+
+local function choice_of(value)
+  local name = type(value) == "table" and value.type == nil and value.name or value
+  if type(name) ~= "string" or modes[name] then return name end
+  return { type = "function", ["function"] = { name = name } }
+end
+
+local function add_tools(body, options)
+  if options.tools and options.tools[1] then
+    body.tools = json.array {}
+    for _, tool in ipairs(options.tools) do add_tool(body.tools, tool) end
+  end
+  if options.tool_choice ~= nil then body.tool_choice = choice_of(options.tool_choice) end
+  body.parallel_tool_calls = options.parallel_tools
+end
+
+--- A schema: JSON Schema as a table or as core.raw, or a table {name, schema, strict} that holds one.
+local function format_of(schema)
+  local given = type(schema) == "table" and schema.schema and schema or { schema = schema }
+  local name = given.name or type(given.schema) == "table" and given.schema.title or nil
+  name = type(name) == "string" and name:gsub("[^%w_-]", "_"):sub(1, 64) or "reply"
+  return {
+    type = "json_schema",
+    json_schema = { name = name, description = given.description, strict = given.strict, schema = given.schema },
+  }
+end
+
+local function add_output(body, options)
+  if options.modalities then body.modalities = array(options.modalities) end
+  if options.aspect_ratio or options.image_size then
+    body.image_config = { aspect_ratio = options.aspect_ratio, image_size = options.image_size }
+  end
+  if options.voice or options.audio_format then
+    body.audio = { voice = options.voice, format = options.audio_format }
+  end
+  if options.schema then body.response_format = format_of(options.schema) end
+end
+
+--- What gateways are known to refuse is said beforehand.
+local function warn(body, warnings)
+  if type(body.stop) == "table" and #body.stop > 4 then
+    warnings[#warnings + 1] = ("stop: %d words; most gateways take 4"):format(#body.stop)
+  end
+  if body.n and body.n > 128 then warnings[#warnings + 1] = ("n: %d; gateways take up to 128"):format(body.n) end
+  if body.tools and #body.tools > 128 then
+    warnings[#warnings + 1] = ("tools: %d of them; gateways take up to 128"):format(#body.tools)
+  end
+  for i, tool in ipairs(body.tools or {}) do
+    local name = type(tool["function"]) == "table" and tool["function"].name
+    if type(name) == "string" and (#name > 64 or name:find("[^%w_-]")) then
+      warnings[#warnings + 1] = ("tools[%d]: gateways take names of up to 64 of A-Z a-z 0-9 _ -, not %q"):format(i, name)
+    end
+  end
+end
+
+--- The first option that the gateway is known not to take.
+local function refused(options, profile)
+  for _, name in ipairs { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "schema", "tools" } do
+    if options[name] and profile.refuses and profile.refuses[name] then
+      return parts.unsupported(name, ("%s does not take it; leave it out, or send it by extra"):format(profile.name or "this gateway"))
+    end
+  end
+  return true
+end
+
+--- Put the options into a request body.
+--- @param body table
+--- @param options table
+--- @param profile multimodal.Profile
+--- @param warnings string[]   is appended to
+--- @return table? body
+--- @return multimodal.Error? err
+function M.encode(body, options, profile, warnings)
+  local fine, err = refused(options, profile)
+  if not fine then return nil, err end
+  for _, name in ipairs(same) do
+    if options[name] then body[name] = options[name] end
+  end
+  if options.max_tokens then body[profile.max_tokens_field or "max_tokens"] = options.max_tokens end
+  local stop = options.stop
+  if stop then body.stop = type(stop) == "table" and array(stop) or stop end
+  fine, err = add_reasoning(body, options.reasoning or nil, profile)
+  if not fine then return nil, err end
+  add_tools(body, options)
+  add_output(body, options)
+  if options.stream then
+    body.stream = true
+    if profile.stream_options then body.stream_options = { include_usage = true } end
+  end
+  warn(body, warnings)
+  return parts.extend(body, options.extra or nil)
+end
+
+return M

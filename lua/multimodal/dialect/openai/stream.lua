@@ -1,0 +1,179 @@
+--- A streamed chat completion: chunks in, neutral events out, and a whole body accumulated on the way.
+--- Names: begin delta text_delta ended finish partial.
+local chunk = require("multimodal.dialect.openai.chunk")
+local content = require("multimodal.dialect.openai.content")
+local decode = require("multimodal.dialect.openai.decode")
+local error_class = require("multimodal.error")
+local failure = require("multimodal.dialect.openai.failure")
+local json = require("multimodal.json")
+local usage_of = require("multimodal.reply.usage")
+
+local M = {}
+
+local present = content.present
+
+--- A state for one stream.
+--- @param options? {skip_bad_chunks: boolean?, concat_names: boolean?}
+--- @return table
+function M.begin(options)
+  return {
+    options = options or {}, raw = {}, choices = {}, order = {}, pictures = {}, warnings = {},
+    fresh = true, images = 0,
+  }
+end
+
+local function list(value)
+  return type(value) == "table" and not content.is_mixed(value) and value or {}
+end
+
+local function fail(state, err)
+  state.failed = err
+  return nil, err
+end
+
+local once = { id = true, object = true, created = true }
+local left_out = { choices = true, usage = true, obfuscation = true, error = true }
+
+local function take_top(state, value)
+  local raw = state.raw
+  for name, field in pairs(value) do
+    if once[name] then
+      if raw[name] == nil or raw[name] == "" then raw[name] = field end
+    elseif not left_out[name] and (field ~= "" or raw[name] == nil) then
+      raw[name] = field
+    end
+  end
+end
+
+--- Usage is cumulative: the last one holds.
+local function take_usage(state, value, out)
+  local told = decode.wire_usage(value)
+  local usage = usage_of.read(told)
+  if not usage then return end
+  state.raw.usage = told
+  chunk.emit(out, { type = "usage", usage = usage })
+end
+
+--- An error of the only choice ends the stream; one of several is kept with its choice.
+local function choice_error(state, value, event)
+  local choices = list(value.choices)
+  if choices[2] ~= nil or state.order[2] then return nil end
+  local wire = choices[1]
+  return type(wire) == "table" and failure.of_choice(wire.error, event) or nil
+end
+
+local function read_chunk(state, value, event)
+  local err = failure.in_body(value, event) or choice_error(state, value, event)
+  if err then return fail(state, err) end
+  local out = {}
+  take_top(state, value)
+  if not state.started then
+    state.started = true
+    chunk.emit(out, { type = "start", id = present(state.raw.id), model = present(state.raw.model) })
+  end
+  local choices, exact = list(value.choices), decode.exact(event)
+  for position, wire in ipairs(choices) do
+    if type(wire) == "table" then
+      chunk.take_choice(state, wire, position, out, exact and list(list(exact.choices)[position]))
+    end
+  end
+  take_usage(state, value, out)
+  local whole = state.fresh and type(choices[1]) == "table" and choices[1].message ~= nil
+    and value.object ~= "chat.completion.chunk"
+  state.fresh, state.whole = false, whole or nil
+  if whole and state.choices[0] then chunk.end_choice(state.choices[0], out) end
+  return out
+end
+
+local nothing = { ["null"] = true, ["{}"] = true, ['""'] = true }
+
+--- Take one event.
+--- @param state table
+--- @param event table  {type, data, media}
+--- @return multimodal.Delta[]? deltas  empty where the event says nothing
+--- @return multimodal.Error? err       also of an error that the gateway streams; what had arrived stays for `partial`
+function M.delta(state, event)
+  if state.failed then return nil, state.failed end
+  if state.done or event.type == "ping" then return {} end
+  if event.type == "error" then return fail(state, failure.read(nil, nil, event)) end
+  local data = event.data
+  if data:find("^%s*%[DONE%]") then
+    local out = {}
+    state.done = true
+    if state.choices[0] then chunk.end_choice(state.choices[0], out) end
+    return out
+  end
+  if not data:find("%S") or nothing[data:match("^%s*(.-)%s*$")] then return {} end
+  local value, fault = json.decode(data, { media = event.media })
+  if type(value) == "table" and value[1] ~= nil then value = value[1] end
+  if type(value) == "table" then return read_chunk(state, value, event) end
+  if not state.options.skip_bad_chunks then return fail(state, failure.broken(event, fault)) end
+  state.warnings[#state.warnings + 1] = "a chunk that is no JSON was skipped"
+  return {}
+end
+
+--- Take text that the text path handed out: what `delta` would have done with its event.
+--- @param state table
+--- @param text string
+function M.text_delta(state, text)
+  state.started, state.fresh, state.whole = true, false, nil
+  if text == "" then return end
+  chunk.at(state, 0):append_content(text)
+end
+
+--- Whether the end mark came.
+--- @param state table
+--- @return boolean
+function M.ended(state)
+  return state.done == true
+end
+
+--- The accumulated body, and what belongs to it.
+local function gather(state, over, complete)
+  local choices, exact, calls = {}, {}, {}
+  table.sort(state.order, function(a, b) return a.index < b.index end)
+  for position, choice in ipairs(state.order) do
+    choices[position], exact[position] = choice:build(over)
+    calls[position] = {}
+    for i, slot in ipairs(choice.calls.slots) do calls[position][i] = slot:call() end
+  end
+  local raw, warnings = { choices = json.array(choices) }, {}
+  for name, value in pairs(state.raw) do raw[name] = value end
+  for i, text in ipairs(state.warnings) do warnings[i] = text end
+  return raw, {
+    complete = complete, calls = calls, pictures = state.pictures, exact = { choices = exact }, warnings = warnings,
+  }
+end
+
+local function is_complete(state)
+  if state.done or state.whole then return true end
+  for _, choice in ipairs(state.order) do
+    if not choice.finished then return false end
+  end
+  return state.order[1] ~= nil
+end
+
+--- No more events: the reply, if the stream came to its end.
+--- @param state table
+--- @return multimodal.Neutral?
+--- @return multimodal.Error?  truncated, where neither an end mark nor a finish reason came
+function M.finish(state)
+  state.over = true
+  if state.failed then return nil, state.failed end
+  if not is_complete(state) then
+    return nil, error_class.new { kind = "truncated", message = "the stream ended before its end mark" }
+  end
+  return decode.body(gather(state, true, true))
+end
+
+--- What has arrived so far.
+--- @param state table
+--- @return multimodal.Neutral
+function M.partial(state)
+  local raw, known = gather(state, state.over or state.failed ~= nil, false)
+  if not raw.choices[1] then raw.choices[1] = { index = 0, message = { role = "assistant" } } end
+  for _, choice in ipairs(raw.choices) do choice.error = nil end
+  return decode.body(raw, known)
+end
+
+return M

@@ -1,0 +1,38 @@
+--- Why a reply ended: what providers write, in the words of this library.
+--- Names: read.
+local M = {}
+
+--- Wire values in lower case, of every dialect: gateways mix them.
+local reasons = {
+  stop = "stop", end_turn = "stop", eos = "stop", stop_sequence = "stop",
+  length = "length", max_tokens = "length", model_context_window_exceeded = "length", continuation = "length",
+  tool_calls = "tool_calls", function_call = "tool_calls", tool_use = "tool_calls",
+  content_filter = "content_filter", sensitive = "content_filter", safety = "content_filter", refusal = "content_filter",
+  recitation = "content_filter", blocklist = "content_filter", prohibited_content = "content_filter",
+  spii = "content_filter", image_safety = "content_filter", image_prohibited_content = "content_filter",
+  image_recitation = "content_filter",
+  error = "error", network_error = "error", malformed_function_call = "error", unexpected_tool_call = "error",
+  too_many_tool_calls = "error", no_image = "error", image_other = "error",
+}
+
+--- What else is known of the reply, for gateways that name no reason or a wrong one.
+--- @class multimodal.FinishFacts
+--- @field refusal string?
+--- @field tool_calls boolean    it holds tool calls
+--- @field complete boolean      a whole body, or a stream with its end mark
+
+--- @param raw any
+--- @param facts multimodal.FinishFacts
+--- @return string? reason   "stop" "length" "tool_calls" "content_filter" "error" "other"; nil while nothing tells
+function M.read(raw, facts)
+  if raw == nil or raw == "" then
+    if facts.refusal then return "content_filter" end
+    if facts.tool_calls then return "tool_calls" end
+    return facts.complete and "stop" or nil
+  end
+  local reason = reasons[tostring(raw):lower()] or "other"
+  if facts.tool_calls and (reason == "stop" or reason == "other") then return "tool_calls" end
+  return reason
+end
+
+return M

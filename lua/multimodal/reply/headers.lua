@@ -1,0 +1,106 @@
+--- What the headers of a reply say about it, whoever sent it.
+--- Names: get request_id retry_after should_retry.
+local M = {}
+
+--- A header by its lower-case name; the first value where there are several.
+--- @param headers table?
+--- @param name string
+--- @return string?
+function M.get(headers, name)
+  local value = headers and headers[name]
+  if type(value) == "table" then value = value[1] end
+  if value == nil or value == "" then return nil end
+  return tostring(value)
+end
+
+--- Where gateways put the id of a request, the most telling first.
+local id_names = {
+  "x-request-id", "x-generation-id", "request-id", "anthropic-request-id", "x-oneapi-request-id",
+  "x-new-api-request-id", "x-litellm-call-id", "apim-request-id", "x-goog-request-id", "x-amzn-requestid",
+  "x-tt-logid", "x-client-request-id", "cf-ray", "x-trace-id", "traceparent",
+}
+
+local function text(value)
+  if type(value) == "number" then value = tostring(value) end
+  return type(value) == "string" and value ~= "" and value or nil
+end
+
+local function in_words(message)
+  local id = type(message) == "string" and message:match("[Rr]equest id:%s*([^%s%)]+)")
+  return id and id:gsub("[%.,;]+$", "") or nil
+end
+
+--- The id of a request, from the headers or else from the body.
+--- @param headers table?  by lower-case name
+--- @param body any?       the decoded body
+--- @return string?
+function M.request_id(headers, body)
+  for _, name in ipairs(id_names) do
+    local id = M.get(headers, name)
+    if id then return id end
+  end
+  if type(body) ~= "table" then return nil end
+  local err = type(body.error) == "table" and body.error or {}
+  return text(body.request_id) or text(err.request_id) or in_words(err.message) or in_words(body.error)
+    or in_words(body.message)
+end
+
+local months = { jan = 1, feb = 2, mar = 3, apr = 4, may = 5, jun = 6, jul = 7, aug = 8, sep = 9, oct = 10, nov = 11, dec = 12 }
+
+--- Days since 1970-01-01 of a date in the Gregorian calendar.
+local function days(year, month, day)
+  if month <= 2 then year, month = year - 1, month + 12 end
+  local leaps = math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
+  return 365 * year + leaps + math.floor((153 * month - 457) / 5) + day - 719469
+end
+
+--- Seconds since 1970 of the three forms of an HTTP date.
+local function seconds(date)
+  local day, name, year, clock = date:match("^%a+, (%d+)[ -](%a+)[ -](%d+) (%d+:%d+:%d+)")
+  if not day then
+    name, day, clock, year = date:match("^%a+ (%a+) +(%d+) (%d+:%d+:%d+) (%d+)$")
+  end
+  local month = name and months[name:sub(1, 3):lower()]
+  if not month then return nil end
+  local hour, minute, second = clock:match("(%d+):(%d+):(%d+)")
+  year = tonumber(year)
+  if year < 100 then year = year + (year < 70 and 2000 or 1900) end
+  return ((days(year, month, tonumber(day)) * 24 + tonumber(hour)) * 60 + tonumber(minute)) * 60 + tonumber(second)
+end
+
+--- A count of seconds that makes sense to wait, or nil.
+local function wait(value, unit)
+  local number = tonumber(value)
+  if not number or number ~= number or number < 0 or number == math.huge then return nil end
+  return number / (unit or 1)
+end
+
+--- Seconds that the server asks to wait: `retry-after-ms`, or `retry-after` as seconds or as a date, which counts
+--- from the reply's own `date`.
+--- @param headers table?
+--- @param now? number  seconds since 1970, where the reply has no date
+--- @return number?
+function M.retry_after(headers, now)
+  local value = wait(M.get(headers, "retry-after-ms"), 1000)
+  if value then return value end
+  local after = M.get(headers, "retry-after")
+  if not after then return nil end
+  if tonumber(after) then return wait(after) end
+  local at = seconds(after)
+  if not at then return nil end
+  local date = M.get(headers, "date")
+  local from = date and seconds(date) or now or os.time()
+  return math.max(0, at - from)
+end
+
+--- What the server says about trying again, nil where it says nothing.
+--- @param headers table?
+--- @return boolean?
+function M.should_retry(headers)
+  local word = (M.get(headers, "x-should-retry") or ""):lower()
+  if word == "true" then return true end
+  if word == "false" then return false end
+  return nil
+end
+
+return M
