@@ -1,5 +1,5 @@
 --- JSON as this library speaks it: exact integers, marked arrays, media in place.
---- Names: array null raw base64_of data_url_of decode encode.
+--- Names: array null raw base64_of data_url_of scan decode encode.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 
@@ -13,6 +13,8 @@ local M = {
   --- A blob as bare base64, or as a data URL, where a string stands in a table to be encoded.
   base64_of = core.base64_of,
   data_url_of = core.data_url_of,
+  --- Follow JSON that is still growing.
+  scan = core.json_scan,
 }
 
 --- Read one JSON value. Integers are integers, null is nil, arrays carry `array`'s metatable.
