@@ -41,6 +41,7 @@
 --- @class multimodal.Prompt
 --- @field messages multimodal.Message[]
 --- @field options table          the effective options: client, derived client, prompt, call; the nearest won
+--- @field stream boolean?        the answer is to be streamed
 --- @field raw table?             a request that goes out as it is (mm.raw, mm.load)
 
 --- What a gateway is to a dialect: the data file's switches (wire-openai F.6) with the client's overrides.

@@ -211,18 +211,36 @@ function Choice:append_audio(fragment)
   return bytes, words
 end
 
+--- Blobs in a row as one.
+local function one_blob(blobs)
+  if not blobs[2] then return blobs[1] end
+  local writer = media.writer {}
+  for _, blob in ipairs(blobs) do
+    for offset = 0, blob:size() - 1, 65536 do writer:write(blob:read(offset, 65536)) end
+  end
+  return writer:finish()
+end
+
 local small = 12288 -- bytes that a decoder would leave as text in a whole body
 
---- The audio so far; its bytes only once nothing more comes.
+--- The bytes so far. A snapshot closes the writer; what comes after goes to another.
+local function audio_data(audio, over)
+  local rest = over and #audio.carry > 1 and media.base64_bytes(audio.carry)
+  if rest then
+    audio.carry, audio.writer = "", audio.writer or media.writer {}
+    audio.writer:write(rest)
+  end
+  if audio.writer then
+    audio.blob = one_blob { audio.blob or audio.writer:finish(), audio.blob and audio.writer:finish() }
+    audio.writer = nil
+  end
+  local blob = audio.blob
+  return blob and blob:size() < small and blob:base64() or blob
+end
+
 local function audio_of(audio, over)
   if not audio then return nil end
-  if over and audio.writer then
-    local rest = #audio.carry > 1 and media.base64_bytes(audio.carry)
-    if rest then audio.writer:write(rest) end
-    local blob = audio.writer:finish()
-    audio.writer, audio.data = nil, blob and blob:size() < small and blob:base64() or blob
-  end
-  local whole = { data = audio.data }
+  local whole = { data = audio_data(audio, over) }
   for name, value in pairs(audio.fields) do whole[name] = value end
   if audio.transcript.n > 0 then whole.transcript = joined(audio.transcript) end
   return whole

@@ -87,8 +87,7 @@ local function add_audio(message, parts, warnings)
     local written = media.new("audio", { base64 = audio.data }):opened()
     if written then part = media.from_blob("audio", written.blob) else warnings[#warnings + 1] = "the audio is broken base64" end
   end
-  if not part and not present(audio.id) then return end
-  part = part or media.from_blob("audio", nil)
+  if not part then return end
   part.id, part.transcript = present(audio.id), content.text(audio.transcript)
   part.expires_at = audio.expires_at
   parts[#parts + 1] = part

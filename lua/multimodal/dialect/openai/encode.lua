@@ -151,7 +151,7 @@ end
 local function encode_raw(prompt)
   local body = parts.extend({}, prompt.raw)
   if body.model == nil then body.model = prompt.options.model or nil end
-  if prompt.options.stream then
+  if prompt.stream then
     body.stream = true
   elseif body.stream == true then
     body.stream, body.stream_options = nil, nil
@@ -160,12 +160,7 @@ local function encode_raw(prompt)
 end
 
 local function request(body)
-  local stream = body.stream == true
-  return {
-    method = "POST", path = "/chat/completions",
-    headers = { ["Content-Type"] = "application/json", Accept = stream and "text/event-stream" or "application/json" },
-    body = body, stream = stream,
-  }
+  return { method = "POST", path = "/chat/completions", headers = {}, body = body, stream = body.stream == true }
 end
 
 --- @param prompt multimodal.Prompt
@@ -179,7 +174,7 @@ function M.encode(prompt, profile)
   local messages, err = encode_messages(prompt.messages, profile, warnings)
   if not messages then return nil, err, warnings end
   local body
-  body, err = parameters.encode({ messages = messages }, prompt.options, profile, warnings)
+  body, err = parameters.encode({ messages = messages }, prompt, profile, warnings)
   if not body then return nil, err, warnings end
   return request(body), nil, warnings
 end

@@ -126,12 +126,13 @@ end
 
 --- Put the options into a request body.
 --- @param body table
---- @param options table
+--- @param prompt multimodal.Prompt
 --- @param profile multimodal.Profile
 --- @param warnings string[]   is appended to
 --- @return table? body
 --- @return multimodal.Error? err
-function M.encode(body, options, profile, warnings)
+function M.encode(body, prompt, profile, warnings)
+  local options = prompt.options
   local fine, err = refused(options, profile)
   if not fine then return nil, err end
   for _, name in ipairs(same) do
@@ -144,7 +145,7 @@ function M.encode(body, options, profile, warnings)
   if not fine then return nil, err end
   add_tools(body, options)
   add_output(body, options)
-  if options.stream then
+  if prompt.stream then
     body.stream = true
     if profile.stream_options then body.stream_options = { include_usage = true } end
   end
