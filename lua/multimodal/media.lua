@@ -1,5 +1,6 @@
 --- Media: an image, audio, a video or a file, as a part of a prompt and as a part of a reply.
---- Names: new attach from_blob from_url is opened writer base64_bytes set_fetch. Nothing is read until a part is sent or asked for its bytes.
+--- Names: new attach from_blob from_url is opened writer base64_bytes set_fetch.
+--- Nothing is read until a part is sent or asked for its bytes.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local options_table = require("multimodal.options")
@@ -31,7 +32,7 @@ local fetch = function()
   return nil, error_class.new { kind = "unsupported", message = "this host cannot fetch links" }
 end
 
---- @param fetcher fun(url: string): userdata?, multimodal.Error?
+--- @param fetcher fun(url: string, options: table?): userdata?, multimodal.Error?
 function M.set_fetch(fetcher)
   fetch = fetcher
 end
@@ -246,23 +247,23 @@ local function blob_of_file(self)
 end
 
 --- The bytes as a blob. A file is opened afresh each time, since it may have changed; a link is fetched once.
-local function blob_of(self)
+local function blob_of(self, options)
   if self.blob then return self.blob end
   if self.encoded then return blob_of_encoded(self) end
   if self.path then return blob_of_file(self) end
-  local blob, err = fetch(self.url)
+  local blob, err = fetch(self.url, options)
   self.blob = blob
   return blob, err
 end
 
 --- The part with its bytes at hand; a new part where they come from a file, so that the next request sees the
---- file as it is then. Links are left alone unless `links` says to fetch them.
---- @param links? boolean
+--- file as it is then. Links are left alone unless `links` says to fetch them, under these options.
+--- @param links? table
 --- @return multimodal.Media?
 --- @return multimodal.Error? err
 function Media:opened(links)
   if self.blob or self.url and not links then return self end
-  local blob, err = blob_of(self)
+  local blob, err = blob_of(self, links)
   if not blob then return nil, err end
   if self.blob then return self end
   local kind = self.guessed and kind_of(blob:mime()) or self.kind

@@ -159,7 +159,7 @@ local function add_message(messages, item, place, depth)
   elseif type(item) ~= "table" or media.is(item) then
     misuse(("%s: expected a message, got %s; write mm.user { ... }"):format(place, media.is(item) and "a part" or type(item)))
   elseif is_reply(item) then
-    messages[#messages + 1] = item:message()
+    messages[#messages + 1] = item.message
   elseif item.role ~= nil then
     messages[#messages + 1] = of_table(item, place)
   elseif item.type ~= nil then
