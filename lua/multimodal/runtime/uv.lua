@@ -1,0 +1,141 @@
+--- The driver on multimodal.net (libcurl on libuv), which is loaded when the first request, or the first wait on a clock,
+--- needs it.
+local Error = require("multimodal.error")
+local loop = require("multimodal.runtime.loop")
+
+local M = {}
+
+--- @class multimodal.UvExchange: multimodal.Exchange
+local Exchange = {}
+Exchange.__index = Exchange
+
+local CLOSED = "the exchange was closed"
+
+--- What a call of the engine's exchange that brought no value means: true: look again, else the values to return.
+local function explain(self, why)
+  if self.closed then return false, Error.new({ kind = "cancelled", message = CLOSED }) end
+  if why == "again" then
+    self.loop:wait_exchange(self.id, self)
+    return true
+  end
+  if type(why) == "table" then return false, Error.new(why) end
+  return false, why
+end
+
+--- Status and headers by lower-case name; waits for them.
+function Exchange:head()
+  while true do
+    if self.loop.attention then self.loop:checkpoint() end
+    local status, more
+    if not self.closed then status, more = self.raw:head() end
+    if status then return status, more end
+    local again, err = explain(self, more)
+    if not again then return nil, err end
+  end
+end
+
+--- The next event; nil alone is the end.
+function Exchange:next()
+  while true do
+    if self.loop.attention then self.loop:checkpoint() end
+    local event, why
+    if not self.closed then event, why = self.raw:next() end
+    if event then return event end
+    local again, err = explain(self, why)
+    if not again then return nil, err end
+  end
+end
+
+--- Text; nil, "event" when next() must take what comes; nil alone is the end.
+function Exchange:next_text()
+  while true do
+    if self.loop.attention then self.loop:checkpoint() end
+    local text, why
+    if not self.closed then text, why = self.raw:next_text() end
+    if text then return text end
+    local again, err = explain(self, why)
+    if not again then return nil, err end
+  end
+end
+
+function Exchange:progress()
+  return self.raw:progress()
+end
+
+function Exchange:timing()
+  return self.raw:timing()
+end
+
+--- Close the socket at once. Whoever waits for this exchange gets the cancelled error.
+function Exchange:close()
+  if self.closed then return end
+  self.closed = true
+  self.raw:close()
+  self.loop:forget(self.id)
+end
+Exchange.__close = Exchange.close
+
+--- @param net table?     multimodal.net or what stands in for it
+--- @param options table? of net.engine
+local function new_io(net, options)
+  local io, engine, in_flight = {}, nil, 0
+  local function load()
+    net = net or require("multimodal.net")
+    return net
+  end
+
+  function io.now()
+    return (net or load()).now()
+  end
+
+  function io.idle()
+    return in_flight == 0
+  end
+
+  -- The engine's own step returns at once when it has nothing in flight. A budget of 0 would be none.
+  function io.step(seconds, budget)
+    if in_flight > 0 then
+      in_flight = engine:step(seconds, budget and math.max(budget, 1e-6))
+    elseif seconds > 0 then
+      load().sleep(seconds)
+    end
+  end
+
+  function io.start(req)
+    engine = engine or load().engine(options)
+    in_flight = in_flight + 1
+    return engine:start(req)
+  end
+
+  function io.pop()
+    return engine and engine:pop()
+  end
+
+  --- Descriptor to watch and seconds to sleep, for a foreign loop; nil while there is no engine.
+  function io.watch()
+    if engine then return engine:fd(), engine:timeout() end
+  end
+
+  return io
+end
+
+--- @class multimodal.UvDriver: multimodal.Loop
+
+local function request(self, req)
+  self:must_wait(false)
+  local raw, err = self.io.start(req)
+  if not raw then return nil, Error.new(err) end
+  return setmetatable({ raw = raw, id = raw:id(), loop = self }, Exchange)
+end
+
+--- A driver with an engine of its own.
+--- @param net table?       stands in for multimodal.net
+--- @param options table?   of net.engine
+--- @return multimodal.Driver
+function M.new(net, options)
+  local self = loop.new(new_io(net, options))
+  self.request = request
+  return self
+end
+
+return M
