@@ -6,11 +6,12 @@
 
 #include "blob.h"
 #include "buf.h"
+#include "textpath.h"
 
 MM_HIDDEN_BEGIN
 
 enum mm_format {
-  MM_FORMAT_AUTO, /* by the head, and the first byte where the head does not say */
+  MM_FORMAT_AUTO, /* by the head, or the first byte where the head does not say */
   MM_FORMAT_SSE,
   MM_FORMAT_JSON,   /* the body is one value, one event */
   MM_FORMAT_ARRAY,  /* the body is one array, an event an element */
@@ -19,25 +20,14 @@ enum mm_format {
   MM_FORMAT_ERROR   /* a non-2xx body: one event of type "error", SSE framing undone */
 };
 
-/* Where the text of a delta lives, for mm_decoder_text. Steps are keys, or array positions as "0".
- */
-struct mm_text_path {
-  const char *const *path; /* steps; copied by mm_decoder_new */
-  size_t path_n;
-  const char *const *ignore; /* keys that say nothing new, at any level */
-  size_t ignore_n;
-  const char *const *same; /* keys that say nothing new while they equal the last whole event's */
-  size_t same_n;
-};
-
 struct mm_decoder_options {
   enum mm_format format;
-  bool lenient;       /* tolerances V1 V5 V7 V8 V13 V20 of chat streams */
-  size_t max_event;   /* bytes of text kept for one event (64 MiB) */
-  uint64_t max_media; /* bytes lifted in all (4 GiB) */
-  size_t lift_above;  /* characters (16384) */
-  size_t memory;      /* bytes of media kept in memory (1 MiB) */
-  struct mm_text_path text;
+  bool lenient;             /* tolerances V1 V5 V7 V8 V13 V20 of chat streams */
+  size_t max_event;         /* bytes of text kept for one event (64 MiB) */
+  uint64_t max_media;       /* bytes lifted in all (4 GiB) */
+  size_t lift_above;        /* characters (16384) */
+  size_t memory;            /* bytes of media kept in memory (1 MiB) */
+  struct mm_text_path text; /* copied; without a path no event is only text */
 };
 
 void mm_decoder_defaults(struct mm_decoder_options *options);
@@ -55,6 +45,7 @@ struct mm_event {
 
 struct mm_decoder; /* ref-counted: the transfer that feeds it and the one who reads it */
 
+/* Copies the options. Returns MM_OK or MM_ENOMEM. */
 MM_NODISCARD int mm_decoder_new(const struct mm_decoder_options *options, struct mm_decoder **out);
 struct mm_decoder *mm_decoder_ref(struct mm_decoder *d);
 void mm_decoder_unref(struct mm_decoder *d);
@@ -62,29 +53,36 @@ void mm_decoder_unref(struct mm_decoder *d);
 /* Tell the head, once, before the first byte. content_type may be NULL. Returns the format so far.
  */
 enum mm_format mm_decoder_head(struct mm_decoder *d, int status, const char *content_type);
+enum mm_format mm_decoder_format(const struct mm_decoder *d); /* as far as it is known */
 
 /* Body bytes; borrows them. Returns MM_OK, or a sticky error: what was complete before it can still
- * be taken, then mm_decoder_next repeats it. */
+ * be taken, then mm_decoder_next repeats it. MM_ETOOBIG (max_event, max_media), MM_ENOMEM, MM_EFILE
+ * (the spool), MM_EINVAL (after finish). */
 MM_NODISCARD int mm_decoder_feed(struct mm_decoder *d, const void *bytes, size_t n);
 
-/* The body ended as HTTP says it should. Returns as feed. */
+/* The body ended as HTTP says it should: what is left becomes an event if it is complete, in SSE
+ * only where lenient. Returns as feed; the second time MM_OK. */
 MM_NODISCARD int mm_decoder_finish(struct mm_decoder *d);
 
-/* The next event, borrowed until mm_decoder_pop. Returns MM_OK; MM_MORE when none is complete (or,
- * after finish, none is left); the sticky error after the events before it. */
+/* The next event, borrowed until mm_decoder_pop or the next feed. Returns MM_OK; MM_MORE when none
+ * is complete (or, after finish, none is left); the sticky error after the events before it. */
 MM_NODISCARD int mm_decoder_next(struct mm_decoder *d, struct mm_event *event);
 void mm_decoder_pop(struct mm_decoder *d);
 
 /* The next event, if it holds only text at the text path: MM_OK with the text in *text (borrowed
- * until pop; may be empty), MM_MORE as above, MM_EINVAL when it is another event, to be taken
- * whole. */
+ * until pop or the next feed; may be empty), MM_MORE and errors as above, MM_EINVAL when it is
+ * another event, to be taken whole. */
 MM_NODISCARD int mm_decoder_text(struct mm_decoder *d, const char **text, size_t *n);
 
 size_t mm_decoder_ready(const struct mm_decoder *d);  /* bytes of text in complete, unread events */
 uint64_t mm_decoder_seen(const struct mm_decoder *d); /* complete events ever framed */
-/* Comments and empty keep-alives count as life of the stream. */
 const struct mm_error *mm_decoder_error(const struct mm_decoder *d); /* code MM_OK while well */
 const char *mm_format_name(enum mm_format format); /* "auto" "sse" "json" "json-array" ... */
+/* The format of a name. Returns false for an unknown one. */
+bool mm_format_named(const char *name, enum mm_format *format);
+
+/* What mm_spool_set_relief does, for the decoder's spool; to be taken away again after the feed. */
+void mm_decoder_set_relief(struct mm_decoder *d, void (*relief)(void *arg), void *arg);
 
 MM_HIDDEN_END
 
