@@ -51,7 +51,7 @@ spec = MULTIMODAL_SIZES=$(SIZES) LUA_PATH="$(LUA_FILES)" LUA_CPATH="build/$(1)/?
   $(2) $(BUSTED) --output=utfTerminal $(3)
 
 .PHONY: help deps build env demo check check-more test lint c-test spec-5.4 spec-luajit spec-others spec-asan \
-  spec-valgrind spec-alloc spec-full aimock bench install clean
+  spec-valgrind spec-alloc spec-full aimock bench install clean fuzz fuzz-short
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,7 +82,7 @@ test: ## install what is missing, build, and run everything
 
 check: lint c-test spec-5.4 spec-luajit ## lint, layers, C tests, specs on 5.4 and LuaJIT
 
-check-more: spec-others spec-asan spec-valgrind spec-alloc spec-full aimock ## valgrind, sanitizers, failing memory, large media, aimock
+check-more: fuzz-short spec-others spec-asan spec-valgrind spec-alloc spec-full aimock ## valgrind, sanitizers, failing memory, large media, aimock
 
 lint: ## luacheck, clang-format, cppcheck, gcc and clang with strict warnings
 	luacheck -q lua spec examples bin/multimodal
@@ -112,6 +112,37 @@ build/c/%_test: spec/core/%_test.c spec/core/check.h $(TEST_OBJECTS)
 
 c-test: $(C_TESTS) ## C tests under ASan and UBSan
 	@for t in $(C_TESTS); do echo "$$t"; $$t || exit 1; done
+
+# Fuzz targets: a program for each spec/fuzz/<target>.c, by clang's libFuzzer.
+FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= 2000
+FUZZ_TARGETS := $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
+FUZZ_OBJECTS := $(patsubst src/core/%.c,build/fuzz/core/%.o,$(CORE))
+FUZZ_CC = clang $(STD) $(WARN) $(DEFINES) -DMM_TEST_ALLOC $(SANITIZE)
+
+build/fuzz/core/%.o: src/core/%.c $(wildcard src/core/*.h)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+build/fuzz/%: spec/fuzz/%.c $(wildcard spec/fuzz/*.h) $(FUZZ_OBJECTS)
+	$(FUZZ_CC) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJECTS) -lm
+
+build/fuzz/seeds: spec/fuzz/corpus.lua $(shell find spec/fixtures -type f)
+	rm -rf $@ && mkdir -p $@ && lua5.4 $< $@
+
+.SECONDARY: $(FUZZ_OBJECTS)
+
+# fuzz_run(where what is new goes, libFuzzer's arguments)
+fuzz_run = for t in $(FUZZ_TARGETS); do echo "fuzz $$t"; mkdir -p $(1); \
+  build/fuzz/$$t -max_len=8192 -timeout=20 -rss_limit_mb=1024 -verbosity=0 -artifact_prefix=build/fuzz/$$t- $(2) || exit 1; done
+
+fuzz: $(addprefix build/fuzz/,$(FUZZ_TARGETS)) build/fuzz/seeds ## fuzz each parser for FUZZ_SECONDS (60); what is found stays in build/fuzz
+	@$(call fuzz_run,build/fuzz/found/$$t,-max_total_time=$(FUZZ_SECONDS) build/fuzz/found/$$t build/fuzz/seeds)
+
+# The seeds and FUZZ_RUNS inputs made of them, the same each time.
+fuzz-short: $(addprefix build/fuzz/,$(FUZZ_TARGETS)) build/fuzz/seeds
+	@rm -rf build/fuzz/short
+	@$(call fuzz_run,build/fuzz/short,-seed=1 -runs=$(FUZZ_RUNS) build/fuzz/short build/fuzz/seeds)
 
 build/interpose.so: spec/support/interpose.c
 	@mkdir -p $(@D)

@@ -12,7 +12,8 @@ demo=(lua:luv:lua-luv cmd:curl:curl)
 test=(cmd:luajit:'luajit2|luajit' pc:luajit:'libluajit2-5.1-dev|libluajit-5.1-dev'
   cmd:lua5.1:lua5.1 pc:lua5.1:liblua5.1-0-dev cmd:lua5.2:lua5.2 pc:lua5.2:liblua5.2-dev
   cmd:lua5.3:lua5.3 pc:lua5.3:liblua5.3-dev cmd:busted:lua-busted cmd:luacheck:lua-check
-  cmd:clang:clang cmd:clang-format:clang-format cmd:clang-tidy:clang-tidy cmd:cppcheck:cppcheck
+  cmd:clang:clang fuzzer:clang:'libclang-rt-dev|libclang-common-14-dev'
+  cmd:clang-format:clang-format cmd:clang-tidy:clang-tidy cmd:cppcheck:cppcheck
   cmd:valgrind:valgrind cmd:luarocks:luarocks cmd:openssl:openssl cmd:python3:python3
   cmd:ffmpeg:ffmpeg cmd:identify:imagemagick cmd:nginx:nginx-light cmd:git:git cmd:npm:'npm')
 
@@ -20,6 +21,8 @@ there() {
   case $1 in
     cmd) command -v "$2" >/dev/null 2>&1 || [ -x "/usr/sbin/$2" ] ;;
     pc) command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$2" ;;
+    fuzzer) echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && !n; }' |
+      "$2" -fsanitize=fuzzer,address -x c -o /dev/null - >/dev/null 2>&1 ;;
     lua) command -v lua5.4 >/dev/null 2>&1 && lua5.4 -e "require '$2'" >/dev/null 2>&1 ;;
   esac
 }

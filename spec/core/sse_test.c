@@ -348,6 +348,36 @@ static void finds_line_ends_only(void) {
   }
 }
 
+/* Feed a line in pieces of `size` bytes: the status at which it ends. */
+static int status_of(const char *line, size_t n, size_t size) {
+  struct mm_sse s;
+  struct mm_sse_piece piece;
+  mm_sse_init(&s);
+  int rc = MM_MORE;
+  for (size_t i = 0; i < n && rc == MM_MORE; i += size) {
+    const char *at = line + i;
+    size_t left = n - i < size ? n - i : size;
+    rc = mm_sse_next(&s, &at, &left, &piece);
+  }
+  mm_sse_free(&s);
+  return rc;
+}
+
+/* An id that a NUL spoils is skipped, however long; not when the bound was reached before it. */
+static void spoils_long_ids_alike_in_any_split(void) {
+  for (size_t at = 4095; at <= 4098; at++) {
+    char line[3 + 5000 + 1];
+    memset(line, 'n', sizeof line);
+    memcpy(line, "id:", 3);
+    line[3 + at] = 0;
+    line[sizeof line - 1] = '\n';
+    int want = at <= 4096 ? MM_MORE : MM_ETOOBIG;
+    CHECK(status_of(line, sizeof line, sizeof line) == want);
+    CHECK(status_of(line, sizeof line, 1000) == want);
+    CHECK(status_of(line, sizeof line, 1) == want);
+  }
+}
+
 static int feed_bytewise(const char *bytes, size_t n, struct mm_buf *out) {
   struct mm_sse_events *p;
   int rc = mm_sse_events_new(1 << 20, &p);
@@ -387,6 +417,7 @@ int main(void) {
   keeps_stray_bytes_at_any_split();
   knows_when_it_is_open();
   bounds_names_and_ids();
+  spoils_long_ids_alike_in_any_split();
   keeps_no_line();
   finds_line_ends_only();
   survives_failing_memory();

@@ -290,11 +290,17 @@ static int too_big(struct mm_sse *s) {
   return MM_ETOOBIG;
 }
 
+/* A NUL takes an id out of the stream; one far behind the bound comes too late, in any split. */
+static bool spoils(const struct mm_sse *s, const char *value, size_t n) {
+  size_t bound = FIELD_MAX + 1 - s->field.len;
+  return s->name == NAME_ID && memchr(value, 0, n < bound ? n : bound);
+}
+
 static int in_kept(struct mm_sse *s, struct cursor *c, struct mm_sse_piece *piece) {
   const char *begin = c->at;
   const char *end = line_end(s, begin, c->end);
   size_t n = (size_t)(end - begin);
-  if (s->name == NAME_ID && memchr(begin, 0, n)) s->flags |= IGNORED;
+  if (spoils(s, begin, n)) s->flags |= IGNORED;
   bool ignored = s->flags & IGNORED;
   bool whole = end < c->end && s->field.len == 0;
   if (!ignored && n > FIELD_MAX - s->field.len) return too_big(s);
