@@ -9,6 +9,10 @@ struct body_box {
   struct mm_buf keys;            /* of the tables being written */
 };
 
+static int raise(lua_State *L, int rc, const char *what) {
+  return luaL_error(L, "%s", rc == MM_ENOMEM ? "not enough memory" : what);
+}
+
 static int close_box(lua_State *L) {
   struct body_box *box = luaL_checkudata(L, 1, MM_BODY);
   struct mm_body *body = box->body;
@@ -108,7 +112,7 @@ static int push_whole(lua_State *L, struct body_box *box) {
   int rc = push_bytes(L, box, 0, (size_t)n, &err);
   mm_body_close(box->reader);
   box->reader = NULL;
-  return rc == MM_OK ? 1 : luaL_error(L, "%s", err.text);
+  return rc == MM_OK ? 1 : raise(L, rc, err.text);
 }
 
 static int body_tostring(lua_State *L) {
@@ -209,7 +213,7 @@ int mm_mixed_text(lua_State *L) {
     lua_pop(L, 1);
   }
   if (rc == MM_OK) rc = mm_body_seal(box->body);
-  if (rc != MM_OK) return luaL_error(L, "%s", mm_status_text(rc));
+  if (rc != MM_OK) return raise(L, rc, mm_status_text(rc));
   push_whole(L, box);
   mm_body_unref(box->body);
   box->body = NULL;
