@@ -196,6 +196,7 @@ local function fill(self)
 end
 
 local function take(self)
+  self.host:must_wait(true)
   fill(self)
   if self.running == 0 then return nil end
   local index = self.inbox:take()
@@ -218,7 +219,7 @@ function M.each(list, fn, options)
   local live, host = {}, driver.current()
   local self = setmetatable({
     list = list, fn = fn, limit = limit, live = live, inbox = new_inbox(), parent = job.running(), next = 1, running = 0,
-    guard = compat.finalizer(function() host:defer(function() cancel_live(live) end) end),
+    host = host, guard = compat.finalizer(function() host:defer(function() cancel_live(live) end) end),
   }, Each)
   job.own(self)
   return function() return take(self) end, nil, nil, self
