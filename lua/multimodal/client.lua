@@ -1,14 +1,18 @@
 --- A client: a gateway, a key, a model and defaults. It makes requests of prompts and sends them.
 --- Names: new.
 local error_class = require("multimodal.error")
+local fetch = require("multimodal.client.fetch")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
+local media = require("multimodal.media")
 local request = require("multimodal.client.request")
 local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
 
 local M = {}
+
+media.set_fetch(fetch.get)
 
 --- @class multimodal.Client
 --- @field name string            of the gateway, for errors and replies
@@ -80,7 +84,10 @@ local function transport_of(options)
       tls[name] = options[name]
     end
   end
-  return { http2 = options.http2, proxy = options.proxy, no_proxy = options.no_proxy, tls = tls }
+  -- To the driver nil means what the environment says, and "" none.
+  local proxy = options.proxy
+  if proxy == false then proxy = "" end
+  return { http2 = options.http2, proxy = proxy, no_proxy = options.no_proxy, tls = tls }
 end
 
 local function build(given)
@@ -136,7 +143,9 @@ function Client:with(changes)
   end
   local merged = copy_over(given, changes)
   for name, value in pairs(changes) do
-    if options_table.known[name].merges and value and given[name] then merged[name] = copy_over(given[name], value) end
+    if options_table.known[name].merges and value and given[name] then
+      merged[name] = options_table.merge(name, given[name], value)
+    end
   end
   return build(merged)
 end

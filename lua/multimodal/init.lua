@@ -6,7 +6,6 @@ local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
 local mock = require("multimodal.client.mock")
 local options = require("multimodal.options")
-local report = require("multimodal.client.report")
 local secret = require("multimodal.client.secret")
 
 --- @class multimodal
@@ -95,7 +94,8 @@ function M.on_error(err, job)
   io.stderr:write("multimodal: ", tostring(err), "\n")
 end
 
-report.handler = function(err, job)
+-- Looked up each time, so that a script may set mm.on_error.
+jobs.hooks.on_error = function(err, job)
   return M.on_error(err, job)
 end
 

@@ -1,6 +1,6 @@
 --- Media: an image, audio, a video or a file, as a part of a prompt and as a part of a reply.
---- Names: new attach from_blob from_url is opened writer base64_bytes set_fetch.
 --- Nothing is read until a part is sent or asked for its bytes.
+--- Names: new attach from_blob from_url is set_fetch.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local options_table = require("multimodal.options")

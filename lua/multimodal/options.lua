@@ -1,5 +1,5 @@
 --- Every option there is: its name, what it takes, and how a wrong one is refused.
---- Names: known part save check_value check unknown nearest over.
+--- Names: known part save check_value check unknown nearest merge over.
 local error_class = require("multimodal.error")
 
 local M = {}
@@ -80,6 +80,10 @@ M.known = {
   reasoning = either(text, integer),
   -- output
   modalities = list_or_table,
+  aspect_ratio = text,
+  image_size = text,
+  voice = text,
+  audio_format = text,
   -- wire
   model = text,
   headers = merged("a table of name = value"),
@@ -107,11 +111,11 @@ M.known = {
     return type_of == "string" or type_of == "function" or type_of == "table"
   end)),
   http2 = of_client(flag),
-  proxy = of_client(text),
+  proxy = of_client(with(text, "off")),
   no_proxy = of_client(text),
   ca_file = of_client(text),
   ca_path = of_client(text),
-  client_cert = of_client(list_or_table),
+  client_cert = of_client(text),
   insecure = of_client(flag),
   -- hooks
   on_text = hook,
@@ -206,9 +210,17 @@ function M.check(given, names, place)
   for name, value in pairs(given) do M.check_value(name, value, names, place) end
 end
 
-local function fields_over(base, own)
-  local all = {}
-  for name, value in pairs(base) do all[name] = value end
+--- The fields of two tables, those of `own` winning; names of headers are the same in any letters.
+--- @param option string  its name
+--- @param base table?
+--- @param own table
+--- @return table
+function M.merge(option, base, own)
+  local all, lower = {}, {}
+  for name in pairs(own) do lower[option == "headers" and tostring(name):lower() or name] = true end
+  for name, value in pairs(base or {}) do
+    if not lower[option == "headers" and tostring(name):lower() or name] then all[name] = value end
+  end
   for name, value in pairs(own) do all[name] = value end
   return all
 end
@@ -225,7 +237,7 @@ function M.over(base, own)
     if value == false and not option.off then
       all[name] = nil
     elseif option.merges and base[name] then
-      all[name] = fields_over(base[name], value)
+      all[name] = M.merge(name, base[name], value)
     else
       all[name] = value
     end

@@ -36,7 +36,7 @@ local function resolve(part, options, warnings, i, j)
       message = "files are off (files = false); pass { bytes = } or a URL",
     }, i, j)
   end
-  local opened, err = part:opened(wants_link(part, options))
+  local opened, err = part:opened(wants_link(part, options) and options or nil)
   if not opened then return fault(err, i, j) end
   if not opened.blob then return opened end
   if not opened:mime() then

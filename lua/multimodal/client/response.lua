@@ -3,7 +3,7 @@
 local error_class = require("multimodal.error")
 local reply_headers = require("multimodal.reply.headers")
 local reply = require("multimodal.reply.reply")
-local report = require("multimodal.client.report")
+local jobs = require("multimodal.runtime.jobs")
 local stream = require("multimodal.reply.stream")
 
 local M = {}
@@ -36,8 +36,17 @@ function M.new(request, exchange, status, headers, url)
     request_id = reply_headers.request_id(headers),
     on_text = request.options.on_text,
     on_event = request.options.on_event,
-    report = report.unasked,
   }, Response)
+end
+
+local function close(self)
+  self.timing = self.exchange:timing()
+  self.exchange:close()
+end
+
+--- A state of the dialect for reading a stream.
+function Response:begin()
+  return self.dialect.begin(self.request.options)
 end
 
 --- @return boolean
@@ -54,6 +63,7 @@ function Response:reply(neutral, outcome)
   return reply.new(neutral, {
     outcome = outcome,
     gateway = client.name,
+    model = self.request.options.model,
     status = self.status,
     headers = self.headers,
     url = self.url,
@@ -61,7 +71,7 @@ function Response:reply(neutral, outcome)
     request_ids = { self.request_id },
     attempts = 1,
     warnings = self.request.warnings,
-    timing = self.exchange:timing(),
+    timing = self.timing or self.exchange:timing(),
   })
 end
 
@@ -94,12 +104,12 @@ end
 --- @return multimodal.Error
 function Response:refused()
   local event = self.exchange:next() or { type = "error", data = "", media = {} }
-  self.exchange:close()
+  close(self)
   return self:fail(self.dialect.failure(self.status, self.headers, event))
 end
 
 local function partial_of(self, err, outcome)
-  err.partial = self:reply(self.dialect.partial(self.dialect.begin()), outcome)
+  err.partial = self:reply(self.dialect.partial(self:begin()), outcome)
   return nil, self:fail(err)
 end
 
@@ -131,7 +141,7 @@ function Response:whole()
   local event, err = self.exchange:next()
   local rest
   if event then rest, err = self.exchange:next() end
-  self.exchange:close()
+  close(self)
   if err then
     err = self:cut(err)
     return partial_of(self, err, M.outcome(err))
@@ -145,5 +155,11 @@ function Response:whole()
 end
 
 Response.outcome = M.outcome
+
+--- Tell of a failure that nobody asked about.
+--- @param err multimodal.Error
+function Response.report(err)
+  jobs.hooks.on_error(err)
+end
 
 return M

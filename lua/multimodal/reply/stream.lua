@@ -15,6 +15,7 @@ local methods = {}
 --- @class multimodal.StreamSource     what a stream is opened on: multimodal.Response
 --- @field exchange multimodal.Exchange
 --- @field dialect multimodal.Dialect
+--- @field begin fun(self): table       a state of the dialect
 --- @field reply fun(self, neutral: multimodal.Neutral, outcome: string?): multimodal.Reply
 --- @field fail fun(self, err: table): multimodal.Error
 --- @field cut fun(self, err: table): multimodal.Error
@@ -234,7 +235,7 @@ function M.open(source)
     exchange = source.exchange,
     dialect = dialect,
     text_delta = dialect.text_delta,
-    state = dialect.begin(),
+    state = source:begin(),
     queue = nothing,
     at = 1,
     over = false,

@@ -1,0 +1,88 @@
+--- Bytes of a link, fetched without credentials.
+--- Names: get.
+local clocks = require("multimodal.policy.clocks")
+local core = require("multimodal.core")
+local driver_module = require("multimodal.runtime.driver")
+local error_class = require("multimodal.error")
+local private = require("multimodal.policy.private")
+local redirect = require("multimodal.policy.redirect")
+local urls = require("multimodal.policy.url")
+
+local M = {}
+
+local kinds = { [401] = "permission", [403] = "permission", [404] = "not_found", [410] = "not_found", [429] = "rate_limit" }
+
+local function refused(hop, status)
+  return nil, error_class.new {
+    kind = kinds[status] or status >= 500 and "server" or "bad_request", status = status,
+    message = ("fetching %s: HTTP %d"):format(urls.shown(hop.url), status),
+  }
+end
+
+local function check(hop, options)
+  local parts, why = urls.split(hop.url)
+  if not parts then
+    return nil, error_class.new { kind = "bad_request", code = "url", message = "the link cannot be fetched: " .. why }
+  end
+  if options.private or not private.is_private(parts.host) then return true end
+  return nil, error_class.new {
+    kind = "permission", code = "private",
+    message = ("fetching %s: a private address; private = true allows it"):format(urls.shown(hop.url)),
+  }
+end
+
+local function start(driver, hop, options, timeout)
+  return driver:request {
+    method = "GET", url = hop.url, headers = hop.headers, decoder = core.decoder { format = "bytes" }, timeout = timeout,
+    connect_timeout = clocks.of(options, "connect_timeout"),
+    first_byte_timeout = clocks.of(options, "first_byte_timeout"),
+    idle_timeout = clocks.of(options, "idle_timeout"),
+  }
+end
+
+local function read(exchange, hop)
+  local event, err = exchange:next()
+  local rest
+  if event then rest, err = exchange:next() end
+  exchange:close()
+  if err then return nil, err end
+  local blob = event and not rest and event.media and event.media[1]
+  if blob then return blob end
+  return nil, error_class.new { kind = "protocol", code = "empty", message = urls.shown(hop.url) .. " has no bytes" }
+end
+
+local function get(driver, hop, options, deadline)
+  while true do
+    local allowed, private_fault = check(hop, options)
+    if not allowed then return nil, private_fault end
+    local left, late = clocks.left(deadline, driver.now())
+    if late then return nil, late end
+    local exchange, err = start(driver, hop, options, left)
+    if not exchange then return nil, err end
+    local status, headers = exchange:head()
+    if status and status >= 200 and status < 300 then return read(exchange, hop) end
+    exchange:close()
+    if not status then return nil, headers end
+    local following, wrong = redirect.next(hop, status, headers)
+    if wrong then return nil, wrong end
+    if not following then return refused(hop, status) end
+    hop = following
+  end
+end
+
+--- Fetch a link. Redirects are followed by the policy, and a private address is refused at every hop.
+--- @async
+--- @param url string
+--- @param options? table  clocks, private
+--- @return userdata? blob
+--- @return multimodal.Error? err
+function M.get(url, options)
+  options = options or {}
+  local driver = driver_module.current()
+  local hop = { method = "GET", url = url, headers = { "Accept: */*" }, hops = 0 }
+  local blob, err = get(driver, hop, options, clocks.deadline(options, driver.now()))
+  if not blob then return nil, error_class.new(err, { where = error_class.caller() }) end
+  return blob
+end
+
+return M

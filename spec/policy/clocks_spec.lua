@@ -1,0 +1,23 @@
+local clocks = require("multimodal.policy.clocks")
+
+describe("clocks", function()
+  it("have defaults, and false for none", function()
+    assert.equal(10, clocks.of({}, "connect_timeout"))
+    assert.equal(3, clocks.of({ idle_timeout = 3 }, "idle_timeout"))
+    assert.is_nil(clocks.of({ timeout = false }, "timeout"))
+  end)
+
+  it("make one deadline of the timeout", function()
+    assert.equal(700, clocks.deadline({}, 100))
+    assert.is_nil(clocks.deadline({ timeout = false }, 100))
+    assert.equal(7, clocks.left(107, 100))
+    assert.is_nil(clocks.left(nil, 100))
+  end)
+
+  it("say that the deadline has passed", function()
+    local left, err = clocks.left(100, 100)
+    assert.is_nil(left)
+    assert.equal("timeout", err.kind)
+    assert.equal("total", err.code)
+  end)
+end)
