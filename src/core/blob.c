@@ -1,6 +1,7 @@
 /* blob.c - ref-counted, unchanging bytes.   SPDX-License-Identifier: MIT */
 #include "blob.h"
 #include "buf.h"
+#include "file.h"
 #include "mime.h"
 #include "spool.h"
 
@@ -256,4 +257,38 @@ int mm_blob_reader_read(struct mm_blob_reader *r, uint64_t offset, void *out, si
   memcpy(out, b->bytes + (size_t)offset, n);
   *got = n;
   return MM_OK;
+}
+
+static int copy(struct mm_blob_reader *r, struct mm_file_writer *w, char *piece, size_t size,
+                struct mm_error *err) {
+  for (uint64_t at = 0; at < r->blob->size;) {
+    size_t n;
+    int rc = mm_blob_reader_read(r, at, piece, size, &n, err);
+    if (rc == MM_OK) rc = mm_file_put(w, piece, n, err);
+    if (rc != MM_OK) return rc;
+    at += n;
+  }
+  return MM_OK;
+}
+
+static int copy_in_pieces(struct mm_blob *b, struct mm_file_writer *w, struct mm_error *err) {
+  enum { PIECE = 128 * 1024 };
+  char *piece = mm_alloc(NULL, PIECE);
+  if (!piece) return mm_fail(err, MM_ENOMEM, "%s", mm_status_text(MM_ENOMEM));
+  struct mm_blob_reader r;
+  mm_blob_reader_init(&r, b);
+  int rc = copy(&r, w, piece, PIECE, err);
+  mm_blob_reader_free(&r);
+  mm_alloc(piece, 0);
+  return rc;
+}
+
+int mm_blob_save(struct mm_blob *b, const char *path, int flags, struct mm_error *err) {
+  struct mm_file_writer w;
+  int rc = mm_file_begin(&w, path, flags, err);
+  if (rc != MM_OK) return rc;
+  rc = b->bytes ? mm_file_put(&w, b->bytes, (size_t)b->size, err) : copy_in_pieces(b, &w, err);
+  if (rc == MM_OK) return mm_file_commit(&w, err);
+  mm_file_abort(&w);
+  return rc;
 }

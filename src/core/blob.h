@@ -62,6 +62,10 @@ void mm_blob_reader_free(struct mm_blob_reader *r);
 MM_NODISCARD int mm_blob_reader_read(struct mm_blob_reader *r, uint64_t offset, void *out, size_t n,
                                      size_t *got, struct mm_error *err);
 
+/* Write the blob to a file as mm_file_begin and mm_file_commit do (flags of file.h), a piece at a
+ * time. Returns MM_OK, MM_ENOMEM, MM_EFILE, MM_ECHANGED; without success there is no file. */
+MM_NODISCARD int mm_blob_save(struct mm_blob *b, const char *path, int flags, struct mm_error *err);
+
 MM_HIDDEN_END
 
 #endif

@@ -171,6 +171,10 @@ void mm_decoder_pop(struct mm_decoder *d) {
   mm_event_queue_drop(&d->queue);
 }
 
+bool mm_decoder_finished(const struct mm_decoder *d) {
+  return d->finished;
+}
+
 size_t mm_decoder_ready(const struct mm_decoder *d) {
   return d->queue.bytes;
 }

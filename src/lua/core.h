@@ -25,6 +25,13 @@ void mm_open_file(lua_State *L);    /* file.c: sha256, file_write, file_lock, ra
 /* Push a blob; takes the reference, also when it raises. Tells the collector its weight. */
 void mm_push_blob(lua_State *L, struct mm_blob *blob);
 
+/* When *err tells of too few descriptors or too little space, which garbage may hold: collect it all
+ * and return true, so that the caller tries once more. Never raises. */
+bool mm_collect_for(lua_State *L, const struct mm_error *err);
+
+/* Collect all garbage: the relief of a spool (spool.h), with L as its argument. Never raises. */
+void mm_collect(void *L);
+
 /* Push the table {blob, ...} of n blobs; takes the references, not the array. */
 void mm_push_media(lua_State *L, struct mm_blob *const *media, size_t n);
 
