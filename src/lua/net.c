@@ -15,8 +15,10 @@
 
 MM_EXPORT int luaopen_multimodal_net(lua_State *L);
 
-/* What a running exchange weighs outside the Lua heap, about: libcurl's handle and buffers. */
-enum { EXCHANGE_WEIGHT = 16 * 1024 };
+/* What a running exchange weighs outside the Lua heap, about: libcurl's handle and buffers. The
+ * collector hears of it only once there are many, since whoever closes them has nothing to collect.
+ */
+enum { EXCHANGE_WEIGHT = 16 * 1024, EXCHANGES_FEW = 64 };
 
 /* Push the error table of a failure: as core's errors, with `sent`. */
 static void push_failure(lua_State *L, const struct mm_failure *f) {
@@ -70,7 +72,7 @@ static int exchange_id(lua_State *L) {
 
 static void push_headers(lua_State *L, const struct mm_head *head) {
   const char *name, *value;
-  lua_newtable(L);
+  lua_createtable(L, 0, head->count);
   for (size_t at = 0; mm_head_pair(head, &at, &name, &value);) {
     lua_getfield(L, -1, name);
     if (lua_isnil(L, -1))
@@ -229,6 +231,8 @@ static bool is_idempotent(const char *method) {
 static void read_request(lua_State *L, struct mm_request *r) {
   *r = (struct mm_request){.method = text_field(L, 2, "method"), .url = text_field(L, 2, "url")};
   if (!r->method) r->method = "GET";
+  if (r->method[strspn(r->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")] || !r->method[0])
+    luaL_error(L, "method must be capital letters");
   if (!r->url) luaL_error(L, "url must be a string, got nil");
   r->connect_timeout = seconds_field(L, "connect_timeout");
   r->first_byte_timeout = seconds_field(L, "first_byte_timeout");
@@ -269,6 +273,12 @@ static void **new_box(lua_State *L, int decoder) {
   return box;
 }
 
+static int push_refused(lua_State *L) {
+  struct mm_error err;
+  mm_fail(&err, MM_EINVAL, "this libcurl refuses an option of the request");
+  return mm_push_failure(L, "unsupported", &err);
+}
+
 static int engine_start(lua_State *L) {
   struct mm_engine *e = mm_box_check(L, 1, MM_ENGINE);
   struct mm_request request;
@@ -284,12 +294,12 @@ static int engine_start(lua_State *L) {
   *box = x;
   lua_getfield(L, 2, "headers");
   add_headers(L, x);
-  mm_box_weight(L, EXCHANGE_WEIGHT);
+  if (mm_net_live() > EXCHANGES_FEW) mm_box_weight(L, EXCHANGE_WEIGHT);
   int rc = mm_exchange_start(x, &request);
   if (rc != MM_OK) {
     *box = NULL;
     mm_exchange_free(x);
-    if (rc == MM_EINVAL) return mm_push_status(L, "unsupported", rc);
+    if (rc == MM_EINVAL) return push_refused(L);
     return luaL_error(L, "not enough memory");
   }
   lua_settop(L, at);
@@ -384,6 +394,17 @@ static int net_engine(lua_State *L) {
   return 1;
 }
 
+static int net_now(lua_State *L) {
+  lua_pushnumber(L, mm_net_now());
+  return 1;
+}
+
+/* Returns early when `seconds` is long: look at the clock and call again. */
+static int net_sleep(lua_State *L) {
+  mm_net_pause(luaL_checknumber(L, 1));
+  return 0;
+}
+
 static int net_live(lua_State *L) {
   mm_pushint64(L, mm_net_live());
   return 1;
@@ -464,7 +485,7 @@ int luaopen_multimodal_net(lua_State *L) {
   const struct mm_core_api *core = require_core(L);
   open_exchange(L);
   mm_box_class(L, MM_ENGINE, engine_methods, engine_close);
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 5);
   lua_pushlightuserdata(L, (void *)(uintptr_t)core);
   lua_getfield(L, -3, "version");
   lua_pushfstring(L, "multimodal/%s", lua_tostring(L, -1));
@@ -473,6 +494,10 @@ int luaopen_multimodal_net(lua_State *L) {
   lua_setfield(L, -2, "engine");
   lua_pushcfunction(L, net_live);
   lua_setfield(L, -2, "live");
+  lua_pushcfunction(L, net_now);
+  lua_setfield(L, -2, "now");
+  lua_pushcfunction(L, net_sleep);
+  lua_setfield(L, -2, "sleep");
 #ifdef MM_TEST_ALLOC
   lua_pushcfunction(L, net_fail_after);
   lua_setfield(L, -2, "fail_after");

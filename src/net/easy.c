@@ -9,6 +9,7 @@ enum {
   BUFFER_SMALL = 16 * 1024,  /* the least libcurl accepts for sending */
   BUFFER_LARGE = 512 * 1024, /* for bodies of more than LARGE_BODY */
   LARGE_BODY = 1024 * 1024,
+  SMALL_BODY = 16 * 1024,    /* goes out with the head, from memory */
   HTTP2_BODY_MAX = 64 * 1024 /* over HTTP/2 with a libcurl whose large uploads may spin */
 };
 
@@ -64,8 +65,14 @@ static void set_always(struct setup *s, const struct mm_engine *e) {
 #endif
 }
 
+/* Without the question before sending, a body in memory would be sent twice without our knowing. */
+static bool is_small(const struct mm_exchange *x) {
+  return x->length <= SMALL_BODY && mm_process_prereq();
+}
+
 static void set_body(struct setup *s, const struct mm_exchange *x) {
   set_long(s, CURLOPT_POST, 1);
+  if (is_small(x)) return;
   set_offset(s, CURLOPT_POSTFIELDSIZE_LARGE, x->length);
   set_long(s, CURLOPT_UPLOAD_BUFFERSIZE, x->length > LARGE_BODY ? BUFFER_LARGE : BUFFER_SMALL);
 }
@@ -79,8 +86,8 @@ static void set_method(struct setup *s, const struct mm_exchange *x, const char 
     set_long(s, CURLOPT_POST, 1);
     set_text(s, CURLOPT_POSTFIELDS, "");
     set_long(s, CURLOPT_POSTFIELDSIZE, 0);
-    /* Nothing to rewind, so nothing of ours could stop libcurl from sending it twice. */
-    if (!x->resend) set_long(s, CURLOPT_FRESH_CONNECT, 1);
+    /* Nothing to rewind and nobody who asks: only a new connection is sure not to send it twice. */
+    if (!x->resend && !mm_process_prereq()) set_long(s, CURLOPT_FRESH_CONNECT, 1);
   } else if (strcmp(method, "HEAD") == 0) {
     set_long(s, CURLOPT_NOBODY, 1);
     return;
@@ -138,8 +145,45 @@ static void set_connect_clock(struct setup *s, double seconds) {
   set_long(s, CURLOPT_CONNECTTIMEOUT_MS, ms ? ms : 1);
 }
 
+int mm_easy_body(struct mm_exchange *x) {
+  if (!x->body) return MM_OK;
+  int rc = x->core->body_open(x->body, &x->reader);
+  if (rc != MM_OK) return mm_fail(&x->failure.core, rc, "%s", x->core->status_text(rc));
+  if (!is_small(x)) return MM_OK;
+  x->small = x->core->alloc(NULL, (size_t)x->length + 1);
+  if (!x->small) return mm_fail(&x->failure.core, MM_ENOMEM, "out of memory");
+  size_t got;
+  rc = x->core->body_read(x->reader, 0, x->small, (size_t)x->length, &got, &x->failure.core);
+  if (rc != MM_OK) return rc;
+  struct setup s = {.easy = x->easy, .result = CURLE_OK};
+  set_offset(&s, CURLOPT_POSTFIELDSIZE_LARGE, x->length);
+  keep(&s, curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, x->small));
+  x->offset = x->length;
+  if (s.result != CURLE_OK) return mm_fail(&x->failure.core, MM_ENOMEM, "out of memory");
+  return MM_OK;
+}
+
+/* A handle costs as much to make as a fifth of a small request. */
+bool mm_easy_keep(struct mm_exchange *x) {
+  struct mm_engine *e = x->engine;
+  bool well = x->ended && !x->failure.kind && x->length <= LARGE_BODY;
+  if (!well || e->spare_n == MM_SPARE_MAX) return false;
+  curl_easy_reset(x->easy);
+  e->spare[e->spare_n++] = x->easy;
+  return true;
+}
+
+void mm_easy_free_spare(struct mm_engine *e) {
+  while (e->spare_n)
+    curl_easy_cleanup(e->spare[--e->spare_n]);
+}
+
+static CURL *take_handle(struct mm_engine *e) {
+  return e->spare_n ? e->spare[--e->spare_n] : curl_easy_init();
+}
+
 int mm_easy_setup(struct mm_exchange *x, const struct mm_request *r) {
-  x->easy = curl_easy_init();
+  x->easy = take_handle(x->engine);
   if (!x->easy) return MM_ENOMEM;
   struct setup s = {.easy = x->easy, .result = CURLE_OK};
   set_always(&s, x->engine);

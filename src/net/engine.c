@@ -96,6 +96,7 @@ void mm_engine_free(struct mm_engine *e) {
   mm_sigpipe_hold(&hold);
   while (!mm_link_alone(&e->all))
     mm_exchange_detach(MM_CONTAINER(e->all.next, struct mm_exchange, in_all));
+  mm_easy_free_spare(e);
   mm_multi_close(&e->http1);
   mm_multi_close(&e->http2);
   if (e->share) curl_share_cleanup(e->share);

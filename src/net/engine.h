@@ -15,6 +15,8 @@
 
 MM_HIDDEN_BEGIN
 
+enum { MM_SPARE_MAX = 8 };
+
 struct mm_multi {
   struct mm_engine *engine;
   CURLM *curl;           /* NULL until first used */
@@ -43,8 +45,10 @@ struct mm_engine {
   bool admitting;    /* the queue is being emptied */
   uint64_t deadline; /* ns, when to leave sockets for the next turn; 0: never */
   size_t max_in_flight;
-  size_t high_water; /* bytes */
-  char *user_agent;  /* owned */
+  size_t high_water;         /* bytes */
+  char *user_agent;          /* owned */
+  CURL *spare[MM_SPARE_MAX]; /* handles of transfers that went well, to be used again */
+  size_t spare_n;
 };
 
 enum mm_state {
@@ -91,9 +95,13 @@ struct mm_exchange {
   bool has_type;              /* the caller set a Content-Type */
   struct mm_body *body;       /* owned reference, until done */
   struct mm_body_reader *reader;
-  uint64_t length; /* of the body */
-  uint64_t offset; /* read from it so far */
+  uint64_t length;   /* of the body */
+  uint64_t offset;   /* read from it so far */
+  char *small;       /* owned: the whole of a small body, read when the exchange was admitted */
+  unsigned requests; /* times that libcurl was about to send it */
   bool resend;
+  bool proxied;               /* the request named a proxy */
+  bool direct;                /* it wanted none */
   struct mm_decoder *decoder; /* owned reference */
   struct mm_head head;
   bool paused;
@@ -113,6 +121,7 @@ struct mm_exchange {
 /* process.c: what the process has once. */
 MM_NODISCARD int mm_process_init(void); /* MM_OK or MM_ENOMEM; any number of times */
 bool mm_process_quick_exit(void);       /* libcurl leaves resolver threads behind at once */
+bool mm_process_prereq(void);           /* libcurl asks before it sends a request, from 7.80 */
 bool mm_process_http2_uploads(void);    /* libcurl's large HTTP/2 uploads can be trusted */
 void mm_process_count(int change);      /* live exchanges */
 
@@ -132,9 +141,9 @@ MM_NODISCARD int mm_multi_init(struct mm_multi *m, struct mm_engine *e, bool htt
 void mm_multi_close(struct mm_multi *m);                       /* every easy handle is out of it */
 MM_NODISCARD int mm_multi_add(struct mm_multi *m, CURL *easy); /* MM_OK, MM_ENOMEM */
 
-/* Take a handle out (m NULL: it is in none) and free it with its headers; takes both. Unless
- * libcurl is done with the transfer (`ended`) its socket closes. */
-void mm_multi_drop(struct mm_multi *m, CURL *easy, struct curl_slist *headers, bool ended);
+/* Take a handle out whose transfer is not done, so that its socket closes, and free it with its
+ * headers; takes both. */
+void mm_multi_cancel(struct mm_multi *m, CURL *easy, struct curl_slist *headers);
 
 /* engine.c */
 bool mm_engine_late(struct mm_engine *e); /* the budget is spent: leave this socket alone */
@@ -151,10 +160,14 @@ void mm_exchange_launch(struct mm_exchange *x);
 void mm_exchange_finish(struct mm_exchange *x, CURLcode result);
 void mm_exchange_detach(struct mm_exchange *x); /* the engine goes */
 void mm_exchange_expire(struct mm_exchange *x, const char *code);
+void mm_exchange_release_body(struct mm_exchange *x); /* libcurl will not ask for it again */
 double mm_exchange_info(const struct mm_exchange *x, CURLINFO info); /* seconds, 0 before */
 
 /* easy.c: a request as options of libcurl. Returns MM_OK, MM_ENOMEM, MM_EINVAL. */
 MM_NODISCARD int mm_easy_setup(struct mm_exchange *x, const struct mm_request *request);
+MM_NODISCARD int mm_easy_body(struct mm_exchange *x); /* on admission: MM_OK or failure.core */
+bool mm_easy_keep(struct mm_exchange *x);             /* true: the handle went to the spare ones */
+void mm_easy_free_spare(struct mm_engine *e);
 
 /* transfer.c: libcurl's callbacks of one transfer. */
 void mm_transfer_hook(struct mm_exchange *x);

@@ -97,6 +97,8 @@ int mm_exchange_start(struct mm_exchange *x, const struct mm_request *r) {
   }
   if (r->decoder) x->decoder = x->core->decoder_ref(r->decoder);
   x->resend = r->resend;
+  x->proxied = r->proxy && r->proxy[0];
+  x->direct = r->proxy && !r->proxy[0];
   int rc = mm_easy_setup(x, r);
   if (rc != MM_OK) return rc;
   x->started = uv_hrtime();
@@ -105,24 +107,32 @@ int mm_exchange_start(struct mm_exchange *x, const struct mm_request *r) {
   return MM_OK;
 }
 
-static void release_body(struct mm_exchange *x) {
+static void close_body(struct mm_exchange *x) {
   x->core->body_close(x->reader);
   x->core->body_unref(x->body);
   x->reader = NULL;
   x->body = NULL;
 }
 
+void mm_exchange_release_body(struct mm_exchange *x) {
+  close_body(x);
+  x->core->alloc(x->small, 0);
+  x->small = NULL;
+}
+
 /* Give back what only a running transfer needs; a socket in mid-transfer closes. */
 static void release_transfer(struct mm_exchange *x) {
-  if (x->easy) {
-    curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, NULL);
-    mm_multi_drop(x->state == MM_RUNNING ? x->multi : NULL, x->easy, x->headers, x->ended);
+  if (x->easy && x->state == MM_RUNNING && !x->ended) {
+    mm_multi_cancel(x->multi, x->easy, x->headers);
     x->headers = NULL;
-    x->easy = NULL;
+  } else if (x->easy) {
+    if (x->state == MM_RUNNING) curl_multi_remove_handle(x->multi->curl, x->easy);
+    if (!mm_easy_keep(x)) curl_easy_cleanup(x->easy);
   }
+  x->easy = NULL;
   curl_slist_free_all(x->headers);
   x->headers = NULL;
-  release_body(x);
+  mm_exchange_release_body(x);
 }
 
 /* What libcurl knows of a transfer, kept for when its handle is gone. */
@@ -142,11 +152,13 @@ static void end(struct mm_exchange *x) {
 
 void mm_exchange_launch(struct mm_exchange *x) {
   x->admitted = uv_hrtime();
-  int rc = MM_OK;
-  if (x->body) rc = x->core->body_open(x->body, &x->reader);
-  if (rc == MM_OK) rc = mm_multi_add(x->multi, x->easy);
-  if (rc == MM_OK) return;
-  mm_fail(&x->failure.core, rc, "%s", x->core->status_text(rc));
+  int rc = mm_easy_body(x);
+  if (x->small) close_body(x);
+  if (rc == MM_OK) {
+    rc = mm_multi_add(x->multi, x->easy);
+    if (rc == MM_OK) return;
+    mm_fail(&x->failure.core, rc, "out of memory");
+  }
   x->fault = MM_FAULT_CORE;
   mm_fail_result(x, CURLE_FAILED_INIT);
   end(x);
@@ -311,6 +323,6 @@ void mm_exchange_timing(const struct mm_exchange *x, struct mm_timing *t) {
   t->dns = part(x, CURLINFO_NAMELOOKUP_TIME_T);
   t->connect = part(x, CURLINFO_CONNECT_TIME_T);
   t->tls = part(x, CURLINFO_APPCONNECT_TIME_T);
-  t->sent = x->length ? since(x->started, x->handed) : part(x, CURLINFO_PRETRANSFER_TIME_T);
+  t->sent = x->handed ? since(x->started, x->handed) : part(x, CURLINFO_PRETRANSFER_TIME_T);
   t->first_byte = part(x, CURLINFO_STARTTRANSFER_TIME_T);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct cause {
@@ -86,6 +87,16 @@ static const struct cause *find(CURLcode result) {
   return NULL;
 }
 
+/* libcurl does not tell whose refusal it was. */
+static const char *or_proxy(const struct mm_exchange *x) {
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                      "ALL_PROXY"};
+  bool proxied = x->proxied;
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (!x->direct && getenv(names[i])) proxied = true;
+  return proxied ? " or by the proxy on the way" : "";
+}
+
 static void say_connect(struct mm_exchange *x, const char *host) {
   long os = 0;
   char *text = x->failure.message;
@@ -93,7 +104,7 @@ static void say_connect(struct mm_exchange *x, const char *host) {
   curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os);
   if (os == ECONNREFUSED) {
     say(x, "network", "refused");
-    snprintf(text, size, "connection refused by %s: is the server running?", host);
+    snprintf(text, size, "connection refused by %s%s: is it running?", host, or_proxy(x));
   } else if (os == ENETUNREACH || os == EHOSTUNREACH) {
     say(x, "network", "unreachable");
     snprintf(text, size, "%s cannot be reached: check the network", host);

@@ -57,6 +57,7 @@ static int add_pair(const struct mm_core_api *core, struct mm_head *h, const cha
   for (size_t i = 0; i < name_n; i++)
     name[i] = lower(name[i]);
   put(h, value, (size_t)(end - value));
+  h->count++;
   return MM_OK;
 }
 
@@ -78,6 +79,7 @@ int mm_head_line(const struct mm_core_api *core, struct mm_head *h, const char *
     n--;
   if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
     h->len = 0;
+    h->count = 0;
     h->status = status_of(line, n);
     return MM_OK;
   }

@@ -14,6 +14,7 @@ struct mm_head {
   char *bytes;   /* owned: "name\0value\0" again and again, names in lower case */
   size_t len;    /* bytes in use */
   size_t cap;    /* bytes allocated */
+  int count;     /* of pairs */
   int status;    /* of the last status line, 0 before the first */
   bool complete; /* the final head's empty line was seen; trailers are ignored */
 };

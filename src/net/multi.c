@@ -212,10 +212,9 @@ static bool park(struct mm_multi *m, CURL *easy, struct curl_slist *headers) {
   return true;
 }
 
-void mm_multi_drop(struct mm_multi *m, CURL *easy, struct curl_slist *headers, bool ended) {
-  bool blocks = m && !ended && !mm_process_quick_exit() && resolving(easy);
-  if (blocks && park(m, easy, headers)) return;
-  if (m) curl_multi_remove_handle(m->curl, easy);
+void mm_multi_cancel(struct mm_multi *m, CURL *easy, struct curl_slist *headers) {
+  if (!mm_process_quick_exit() && resolving(easy) && park(m, easy, headers)) return;
+  curl_multi_remove_handle(m->curl, easy);
   curl_easy_cleanup(easy);
   curl_slist_free_all(headers);
 }

@@ -95,6 +95,13 @@ int mm_engine_timeout(struct mm_engine *e);
 /* Exchanges of the whole process that are not freed yet. */
 long mm_net_live(void);
 
+/* Seconds on a clock that never goes back. */
+double mm_net_now(void);
+
+/* Wait where no engine has anything in flight: at least about a millisecond, no longer than a
+ * quarter of a second, so that whoever waits longer calls again. */
+void mm_net_pause(double seconds);
+
 /* A new exchange, not started. Returns MM_OK with *out owned, MM_ENOMEM. */
 MM_NODISCARD int mm_exchange_new(struct mm_engine *e, struct mm_exchange **out);
 

@@ -92,6 +92,14 @@ bool mm_process_quick_exit(void) {
 #endif
 }
 
+bool mm_process_prereq(void) {
+#if LIBCURL_VERSION_NUM >= 0x075000 && !defined(MM_TEST_OLD_CURL)
+  return version >= 0x075000;
+#else
+  return false;
+#endif
+}
+
 /* Before 8.12 a server that answers early and stops reading leaves the transfer spinning. */
 bool mm_process_http2_uploads(void) {
   return version >= 0x080c00;

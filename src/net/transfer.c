@@ -39,6 +39,9 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user) {
 }
 
 static void head_complete(struct mm_exchange *x) {
+  uint64_t sent, received;
+  mm_exchange_progress(x, &sent, &received);
+  if (sent == x->length) mm_exchange_release_body(x);
   if (x->decoder)
     x->core->decoder_head(x->decoder, x->head.status, mm_head_find(&x->head, "content-type"));
   mm_engine_ready(x->engine, x);
@@ -83,6 +86,7 @@ static size_t on_read(char *out, size_t size, size_t n, void *user) {
 static int on_seek(void *user, curl_off_t offset, int origin) {
   struct mm_exchange *x = user;
   if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > x->length) return CURL_SEEKFUNC_FAIL;
+  if (!x->body) return CURL_SEEKFUNC_FAIL;
   if (x->offset == x->length && !x->resend) {
     x->fault = MM_FAULT_RESEND;
     return CURL_SEEKFUNC_FAIL;
@@ -91,6 +95,25 @@ static int on_seek(void *user, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* Asked before each sending of the request. The second time, a kept connection was dead; what
+ * on_seek says of large bodies holds here for the others. */
+static int on_request(void *user, char *remote, char *local, int remote_port, int local_port) {
+  (void)remote;
+  (void)local;
+  (void)remote_port;
+  (void)local_port;
+  struct mm_exchange *x = user;
+  long sent = 0;
+  x->clocks.read_at = uv_now(&x->engine->loop);
+  if (x->requests++ == 0 || x->resend || x->reader) return CURL_PREREQFUNC_OK;
+  curl_easy_getinfo(x->easy, CURLINFO_REQUEST_SIZE, &sent);
+  if (sent == 0) return CURL_PREREQFUNC_OK;
+  x->fault = MM_FAULT_RESEND;
+  return CURL_PREREQFUNC_ABORT;
+}
+#endif
+
 void mm_transfer_hook(struct mm_exchange *x) {
   curl_easy_setopt(x->easy, CURLOPT_PRIVATE, (void *)x);
   curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->detail);
@@ -98,6 +121,10 @@ void mm_transfer_hook(struct mm_exchange *x) {
   curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, (void *)x);
   curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(x->easy, CURLOPT_HEADERDATA, (void *)x);
+#if LIBCURL_VERSION_NUM >= 0x075000
+  curl_easy_setopt(x->easy, CURLOPT_PREREQFUNCTION, on_request);
+  curl_easy_setopt(x->easy, CURLOPT_PREREQDATA, (void *)x);
+#endif
   if (!x->body) return;
   curl_easy_setopt(x->easy, CURLOPT_READFUNCTION, on_read);
   curl_easy_setopt(x->easy, CURLOPT_READDATA, (void *)x);
