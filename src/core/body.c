@@ -232,8 +232,8 @@ static int look(struct mm_body_reader *r, const struct segment *s, uint64_t offs
 /* Whole quanta straight into out, up to what the window has. */
 static int read_quanta(struct mm_body_reader *r, const struct segment *s, uint64_t quantum,
                        char *out, size_t quanta, size_t *done, struct mm_error *err) {
-  const unsigned char *raw;
-  size_t n;
+  const unsigned char *raw = NULL;
+  size_t n = 0;
   int rc = look(r, s, quantum * 3, 3, &raw, &n, err);
   if (rc != MM_OK) return rc;
   size_t count = n / 3 < quanta ? n / 3 : quanta;
@@ -245,8 +245,8 @@ static int read_quanta(struct mm_body_reader *r, const struct segment *s, uint64
 /* A part of one quantum: where a read begins or ends inside it, or the last one. */
 static int read_part(struct mm_body_reader *r, const struct segment *s, uint64_t at, char *out,
                      size_t n, size_t *done, struct mm_error *err) {
-  const unsigned char *raw;
-  size_t have;
+  const unsigned char *raw = NULL;
+  size_t have = 0;
   uint64_t offset = at / 4 * 3;
   uint64_t rest = mm_blob_size(s->blob) - offset;
   size_t need = rest < 3 ? (size_t)rest : 3;
@@ -265,7 +265,7 @@ static int read_base64(struct mm_body_reader *r, const struct segment *s, uint64
                        size_t n, struct mm_error *err) {
   uint64_t whole = mm_blob_size(s->blob) / 3; /* quanta without padding */
   while (n) {
-    size_t done;
+    size_t done = 0;
     int rc;
     if (at % 4 == 0 && n >= 4 && at / 4 < whole) {
       size_t quanta = n / 4;

@@ -12,6 +12,8 @@
 #include <emmintrin.h>
 #endif
 
+MM_HIDDEN_BEGIN
+
 #ifdef __SSE2__
 /* One bit for each of 16 bytes that is a quote, backslash or control character. */
 static inline unsigned mm_json_stops(const char *text, bool *high) {
@@ -60,5 +62,7 @@ static inline size_t mm_json_plain(const char *text, size_t at, size_t n, bool *
   return n;
 #endif
 }
+
+MM_HIDDEN_END
 
 #endif

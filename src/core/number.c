@@ -155,7 +155,7 @@ size_t mm_number_write(double value, char out[MM_NUMBER_TEXT]) {
     *end++ = '0';
     return (size_t)(end - out);
   }
-  struct decimal d;
+  struct decimal d = {.n = 0};
   shortest(fabs(value), &d);
   return (size_t)(lay_out(end, &d) - out);
 }

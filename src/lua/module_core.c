@@ -39,7 +39,7 @@ static int live(lua_State *L) {
 MM_EXPORT int luaopen_multimodal_core(lua_State *L);
 
 MM_EXPORT int luaopen_multimodal_core(lua_State *L) {
-  lua_pushlightuserdata(L, (void *)(uintptr_t)&api);
+  lua_pushlightuserdata(L, (void *)&api);
   lua_setfield(L, LUA_REGISTRYINDEX, MM_CORE_API_KEY);
   lua_newtable(L);
   mm_open_codec(L);
