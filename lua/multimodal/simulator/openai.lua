@@ -124,7 +124,7 @@ local function interrupted(request, answer, sent)
   return false
 end
 
-local function stream(request, answer, value, reply)
+local function stream(request, answer, reply)
   answer:head(200, headers_of(request, "text/event-stream"))
   chunk(answer, reply, { role = "assistant", content = "" })
   for i, word in ipairs(words_of(reply.text)) do
@@ -133,12 +133,10 @@ local function stream(request, answer, value, reply)
   end
   if reply.images then chunk(answer, reply, { images = reply.images }) end
   chunk(answer, reply, {}, reply.finish)
-  if type(value.stream_options) == "table" and value.stream_options.include_usage then
-    event(answer, tostring(core.body {
-      id = reply.id, object = "chat.completion.chunk", created = created, model = reply.model,
-      choices = core.array {}, usage = reply.usage,
-    }))
-  end
+  event(answer, tostring(core.body {
+    id = reply.id, object = "chat.completion.chunk", created = created, model = reply.model,
+    choices = core.array {}, usage = reply.usage,
+  }))
   event(answer, "[DONE]")
   answer:finish()
 end
@@ -164,7 +162,7 @@ local function chat(request, answer)
     return M.refuse(request, answer, 400, "Missing required parameter: 'messages'.", "missing_required_parameter")
   end
   local reply = compose(request, value)
-  if value.stream == true then return stream(request, answer, value, reply) end
+  if value.stream == true then return stream(request, answer, reply) end
   whole(request, answer, reply)
 end
 
