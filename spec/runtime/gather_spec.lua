@@ -10,7 +10,7 @@ local uv = require("multimodal.runtime.uv")
 local closes_loops = (function()
   local closed = false
   local value = setmetatable({}, { __close = function() closed = true end })
-  for _ in function() return 1 end, nil, nil, value do break end
+  for _ in function() return 1 end, nil, nil, value do break end -- luacheck: ignore 512
   return closed
 end)()
 
@@ -200,7 +200,7 @@ describe("gathering", function()
       if not compat.yields_across_pcall then return end
       local live = {}
       jobs.run(function()
-        for item in jobs.each({ 1, 50, 60 }, function(seconds)
+        for item in jobs.each({ 1, 50, 60 }, function(seconds) -- luacheck: ignore 512
           live[seconds] = jobs.running()
           jobs.sleep(seconds)
         end) do
