@@ -40,8 +40,8 @@ function M.new(request, exchange, status, headers, url)
 end
 
 local function close(self)
-  self.timing = self.exchange:timing()
   self.exchange:close()
+  self.timing = self.exchange:timing()
 end
 
 --- A state of the dialect for reading a stream.

@@ -59,17 +59,19 @@ function Exchange:next_text()
 end
 
 function Exchange:progress()
+  if self.closed then return self.sent, self.received end
   return self.raw:progress()
 end
 
 function Exchange:timing()
-  return self.raw:timing()
+  return self.closed and self.figures or self.raw:timing()
 end
 
---- Close the socket at once. Whoever waits for this exchange gets the cancelled error.
+--- Close the socket at once. Whoever waits for this exchange gets the cancelled error. Its figures stay.
 function Exchange:close()
   if self.closed then return end
-  self.closed = true
+  self.closed, self.figures = true, self.raw:timing()
+  self.sent, self.received = self.raw:progress()
   self.raw:close()
   self.loop:forget(self.id)
 end
