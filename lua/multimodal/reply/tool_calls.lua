@@ -176,7 +176,7 @@ end
 --- A fragment with a name after a whole call: the next one under the same index.
 local function starts_another(slot, fragment)
   local text = fragment.arguments
-  if not fragment.name or not slot:complete() then return false end
+  if not fragment.name or not slot.name or not slot:complete() then return false end
   return begins(text) or fragment.name ~= slot.name and (text == nil or text == "")
 end
 
