@@ -40,8 +40,7 @@ static int begin_lifting(struct mm_decoder *d) {
 
 int mm_decoder_add(struct mm_decoder *d, const char *bytes, size_t n) {
   if (!d->lifting) {
-    bool is_short = n <= d->lift_above && d->text.len <= d->lift_above - n;
-    if (is_short && !memchr(bytes, 1, n)) {
+    if (n <= d->lift_above && d->text.len <= d->lift_above - n) {
       int rc = mm_buf_append(&d->text, bytes, n);
       return rc == MM_ETOOBIG ? too_big(d) : rc;
     }
@@ -87,12 +86,15 @@ static int put(struct mm_decoder *d, const struct mm_event *event, struct mm_buf
   return rc;
 }
 
-/* The open event without its media taken from the lift. */
+/* The open event, its media taken from the lift. A short text goes through it only for a byte that
+ * could be taken for a mark. */
 static int whole_event(struct mm_decoder *d, const char *type, size_t type_n,
                        struct mm_event *event) {
   struct mm_blob **media = NULL;
   size_t n = 0;
-  int rc = d->lifting ? mm_lift_end(d->lift, &d->text, &media, &n, &d->err) : MM_OK;
+  bool forged = !d->lifting && d->text.len && memchr(d->text.data, 1, d->text.len);
+  int rc = forged ? begin_lifting(d) : MM_OK;
+  if (rc == MM_OK && d->lifting) rc = mm_lift_end(d->lift, &d->text, &media, &n, &d->err);
   *event = (struct mm_event){.type = type_n ? type : "message",
                              .type_n = type_n ? type_n : strlen("message"),
                              .data = d->text.data,
@@ -147,9 +149,9 @@ bool mm_decoder_is_done(const char *text, size_t n) {
 /* Several JSON texts in one event */
 
 /* Quickly: could there be a value behind the first one? */
-static bool may_be_several(const char *text, size_t n) {
-  const char *end = text + n;
-  if (n == 0 || memchr(text, '\n', n)) return n > 0;
+static bool may_be_several(const struct mm_decoder *d) {
+  const char *text = d->text.data, *end = text + d->text.len;
+  if (d->joined) return true;
   for (const char *p = text; p < end; p++) {
     p = memchr(p, '}', (size_t)(end - p));
     if (!p) return false;
@@ -242,7 +244,7 @@ static int put_part(struct mm_decoder *d, const struct mm_event *whole, const ch
 }
 
 int mm_decoder_emit_each(struct mm_decoder *d, const char *type, size_t type_n) {
-  if (!may_be_several(d->text.data, d->text.len)) return mm_decoder_emit(d, type, type_n);
+  if (!may_be_several(d)) return mm_decoder_emit(d, type, type_n);
   struct mm_event event;
   int rc = whole_event(d, type, type_n, &event);
   if (rc != MM_OK) return rc;

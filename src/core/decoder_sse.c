@@ -113,11 +113,21 @@ static int on_piece(struct mm_decoder *d, const struct mm_sse_piece *piece) {
   return MM_OK;
 }
 
+/* Most pieces are a fragment of a short text, for which there is room. */
+static inline bool add_quickly(struct mm_decoder *d, const struct mm_sse_piece *piece) {
+  size_t len = d->text.len, n = piece->n;
+  if (piece->what != MM_SSE_DATA || !d->in_block || d->lifting) return false;
+  if (n > d->text.cap - len || len + n > d->lift_above || *piece->bytes == '\n') return false;
+  memcpy(d->text.data + len, piece->bytes, n);
+  d->text.len = len + n;
+  return true;
+}
+
 int mm_decoder_feed_sse(struct mm_decoder *d, const char *bytes, size_t n) {
   while (n && d->stray != MM_STRAY_REST && d->format == MM_FORMAT_SSE) {
     struct mm_sse_piece piece;
     int rc = mm_sse_next(&d->sse, &bytes, &n, &piece);
-    if (rc == MM_OK) rc = on_piece(d, &piece);
+    if (rc == MM_OK && !add_quickly(d, &piece)) rc = on_piece(d, &piece);
     if (rc == MM_ETOOBIG && !d->err.text[0])
       return mm_fail(&d->err, rc, "an event name or id is longer than 4096 bytes");
     if (rc < 0) return rc;

@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 enum {
   DEPTH = 32,      /* nesting that is followed in ignored values */
   KEPT = 16 * 1024 /* longest event that is remembered for comparing */
@@ -26,8 +30,10 @@ struct mm_textpath {
   struct mm_buf whole;  /* type of the last whole event */
   struct mm_buf values; /* records of its `same` keys */
   struct mm_buf text;   /* an unescaped text */
-  struct mm_buf frame;  /* the bytes around the last text */
+  struct mm_buf frame;  /* the bytes around the last text, and around an ignored string after it */
   size_t before;        /* bytes of it that come before the text; 0: there is no frame */
+  size_t between;       /* bytes from the text to the ignored string, or to the end */
+  bool hole;            /* there is an ignored string */
 };
 
 /* A `same` value of the last whole event, followed by its bytes in `values`. */
@@ -55,6 +61,7 @@ struct walk {
   bool found;        /* the text */
   bool escaped;      /* it has escapes */
   struct slice text; /* between its quotes */
+  struct slice hole; /* an ignored string behind it, likewise; at is NULL where there is none */
   int rc;            /* MM_ENOMEM while recording */
 };
 
@@ -131,37 +138,48 @@ static bool is_hex(char c) {
   return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-static bool skip_escape(struct cursor *c) {
-  c->at++;
-  if (c->at == c->end) return false;
-  char kind = *c->at++;
-  if (kind != 'u') return memchr("\"\\/bfnrt", kind, 8) != NULL;
-  if (c->end - c->at < 4) return false;
-  for (int i = 0; i < 4; i++)
-    if (!is_hex(*c->at++)) return false;
-  return true;
+/* The escape at p, a backslash: behind it, or NULL when it is malformed. */
+static const char *escape_end(const char *p, const char *end) {
+  if (end - p < 2) return NULL;
+  if (p[1] != 'u') return memchr("\"\\/bfnrt", p[1], 8) ? p + 2 : NULL;
+  if (end - p < 6) return NULL;
+  for (int i = 2; i < 6; i++)
+    if (!is_hex(p[i])) return NULL;
+  return p + 6;
+}
+
+/* The first quote, backslash or control character, or `end`. */
+static const char *plain_end(const char *p, const char *end) {
+#ifdef __SSE2__
+  const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+  const __m128i control = _mm_set1_epi8(0x1f);
+  for (; end - p >= 16; p += 16) {
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i found = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+    unsigned bits = (unsigned)_mm_movemask_epi8(found);
+    if (bits) return p + __builtin_ctz(bits);
+  }
+#endif
+  while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+    p++;
+  return p;
 }
 
 /* Behind the opening quote: take the string and its closing quote. */
 static bool string_rest(struct cursor *c, struct slice *out, bool *escaped) {
   const char *begin = c->at;
-  *escaped = false;
-  while (c->at < c->end) {
-    unsigned char byte = (unsigned char)*c->at;
-    if (byte == '"') {
-      *out = (struct slice){begin, (size_t)(c->at - begin)};
-      c->at++;
-      return true;
-    }
-    if (byte < 0x20) return false;
-    if (byte != '\\')
-      c->at++;
-    else if (!skip_escape(c))
-      return false;
-    else
-      *escaped = true;
+  const char *p = plain_end(begin, c->end);
+  *escaped = p < c->end && *p == '\\';
+  while (p < c->end && *p == '\\') {
+    p = escape_end(p, c->end);
+    if (!p) return false;
+    p = plain_end(p, c->end);
   }
-  return false;
+  if (p == c->end || *p != '"') return false;
+  *out = (struct slice){begin, (size_t)(p - begin)};
+  c->at = p + 1;
+  return true;
 }
 
 static bool skip_string(struct cursor *c) {
@@ -278,7 +296,11 @@ static bool says_nothing(struct walk *w, size_t step, struct slice key) {
     if (which < t->same_n) record(w, step, which, value);
     return true;
   }
-  if (is(value, "null") || find(t->ignore, t->ignore_n, key) < t->ignore_n) return true;
+  if (find(t->ignore, t->ignore_n, key) < t->ignore_n) {
+    if (w->found && *value.at == '"') w->hole = (struct slice){value.at + 1, value.n - 2};
+    return true;
+  }
+  if (is(value, "null")) return true;
   if (is(key, "index") && is(value, "0")) return true;
   if (is(key, "role") && (is(value, "\"assistant\"") || is(value, "\"\""))) return true;
   return which < t->same_n && recorded(t, step, which, value);
@@ -426,23 +448,44 @@ static int unescape(struct mm_textpath *t, struct slice in, const char **text, s
 }
 
 /* Remember the bytes around the text; without memory the next event is parsed again. */
-static void keep_frame(struct mm_textpath *t, const char *json, size_t n, struct slice text) {
-  size_t before = (size_t)(text.at - json);
+static void keep_frame(struct mm_textpath *t, const char *json, size_t n, const struct walk *w) {
+  const char *behind = w->text.at + w->text.n, *end = json + n;
+  const char *hole = w->hole.at ? w->hole.at : end;
+  size_t before = (size_t)(w->text.at - json);
   t->frame.len = t->before = 0;
   if (mm_buf_append(&t->frame, json, before) != MM_OK) return;
-  if (mm_buf_append(&t->frame, text.at + text.n, n - before - text.n) != MM_OK) return;
+  if (mm_buf_append(&t->frame, behind, (size_t)(hole - behind)) != MM_OK) return;
+  hole += w->hole.n;
+  if (mm_buf_append(&t->frame, hole, (size_t)(end - hole)) != MM_OK) return;
+  t->hole = w->hole.at != NULL;
+  t->between = (size_t)((t->hole ? w->hole.at : end) - behind);
   t->before = before;
+}
+
+/* Take n bytes that are equal. */
+static bool take_equal(struct cursor *c, const char *bytes, size_t n) {
+  if ((size_t)(c->end - c->at) < n || memcmp(c->at, bytes, n) != 0) return false;
+  c->at += n;
+  return true;
 }
 
 /* Compare with the bytes around the last text. */
 static bool in_frame(const struct mm_textpath *t, const char *json, size_t n, struct slice *text,
                      bool *escaped) {
-  if (t->before == 0 || n < t->frame.len) return false;
-  if (memcmp(json, t->frame.data, t->before) != 0) return false;
-  struct cursor c = {json + t->before, json + n};
+  struct cursor c = {json, json + n};
+  const char *frame = t->frame.data;
+  if (t->before == 0 || !take_equal(&c, frame, t->before)) return false;
   if (!string_rest(&c, text, escaped)) return false;
-  return equals(c.at - 1, (size_t)(c.end - c.at) + 1, t->frame.data + t->before,
-                t->frame.len - t->before);
+  c.at--;
+  frame += t->before;
+  if (!take_equal(&c, frame, t->between)) return false;
+  if (t->hole) {
+    if (!skip_string(&c)) return false;
+    c.at--;
+    frame += t->between;
+    if (!take_equal(&c, frame, t->frame.len - t->before - t->between)) return false;
+  }
+  return c.at == c.end;
 }
 
 int mm_textpath_read(struct mm_textpath *t, const char *type, size_t type_n, const char *json,
@@ -453,7 +496,7 @@ int mm_textpath_read(struct mm_textpath *t, const char *type, size_t type_n, con
   struct walk w = {.recording = false};
   if (!in_frame(t, json, n, &w.text, &w.escaped)) {
     if (!walk(&w, t, json, n) || !w.found) return MM_EINVAL;
-    keep_frame(t, json, n, w.text);
+    keep_frame(t, json, n, &w);
   }
   if (w.escaped) return unescape(t, w.text, text, text_n);
   *text = w.text.at;
