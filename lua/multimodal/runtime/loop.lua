@@ -123,7 +123,7 @@ local function guarded(self, fn, ...)
   self.busy = true
   local ok, result = pcall(fn, self, ...)
   self.busy, self.limit = busy, limit
-  if self.host and not busy then self.host.rearm() end
+  if self.host and not busy then self.host:rearm() end
   if not ok then error(result, 0) end
   return result
 end

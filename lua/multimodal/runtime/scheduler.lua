@@ -37,7 +37,7 @@ end
 local function push(self, token)
   self.last = self.last + 1
   self.queue[self.last] = token
-  if self.host and not self.busy then self.host.wake() end
+  if self.host and not self.busy then self.host:wake() end
 end
 
 local function shift(self)

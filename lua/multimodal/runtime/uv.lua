@@ -9,6 +9,9 @@ local M = {}
 local Exchange = {}
 Exchange.__index = Exchange
 
+--- Seconds between looks where the system has no descriptor to watch.
+local BLIND = 0.01
+
 local CLOSED = "the exchange was closed"
 
 --- What a call of the engine's exchange that brought no value means: true: look again, else the values to return.
@@ -113,9 +116,12 @@ local function new_io(net, options)
     return engine and engine:pop()
   end
 
-  --- Descriptor to watch and seconds to sleep, for a foreign loop; nil while there is no engine.
+  --- Descriptor to watch and seconds to sleep; nil while nothing is in flight.
   function io.watch()
-    if engine then return engine:fd(), engine:timeout() end
+    if in_flight == 0 then return nil end
+    local fd, seconds = engine:fd(), engine:timeout()
+    if not fd then seconds = math.min(seconds or BLIND, BLIND) end
+    return fd, seconds
   end
 
   return io
@@ -130,13 +136,23 @@ local function request(self, req)
   return setmetatable({ raw = raw, id = raw:id(), loop = self }, Exchange)
 end
 
+--- For a foreign loop: what to watch for reading and how long to sleep before the next step; nil: nothing, for ever.
+--- @return integer? fd
+--- @return number? seconds
+local function watch(self)
+  local fd, seconds = self.io.watch()
+  local patience = self:patience()
+  if seconds or patience then seconds = math.min(seconds or patience, patience or seconds) end
+  return fd, seconds
+end
+
 --- A driver with an engine of its own.
 --- @param net table?       stands in for multimodal.net
 --- @param options table?   of net.engine
 --- @return multimodal.Driver
 function M.new(net, options)
   local self = loop.new(new_io(net, options))
-  self.request = request
+  self.request, self.watch = request, watch
   return self
 end
 
