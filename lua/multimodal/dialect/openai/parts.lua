@@ -107,7 +107,9 @@ function file_writers.khatash(part, profile, place)
 end
 
 function file_writers.file_url(part, profile, place)
-  if part.blob then return M.unsupported(place, ("%s takes files as https links only"):format(who(profile))) end
+  if part.blob then
+    return M.unsupported(place, ("%s takes files as https links only; pass a link, or send their text"):format(who(profile)))
+  end
   local url, err = source(part, profile, place)
   return url and { type = "file_url", file_url = { url = url } }, err
 end
