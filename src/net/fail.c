@@ -26,7 +26,6 @@ static const struct cause causes[] = {
     {CURLE_COULDNT_RESOLVE_HOST, "network", "resolve",
      "could not resolve \"%s\": check the name and the network"},
     {CURLE_WEIRD_SERVER_REPLY, "protocol", "http", "%s did not answer in HTTP"},
-    {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "http", "%s did not answer in HTTP"},
     {CURLE_GOT_NOTHING, "network", "closed", "%s closed the connection without an answer"},
     {CURLE_SEND_ERROR, "network", "reset", "%s closed the connection while the request was sent"},
     {CURLE_RECV_ERROR, "network", "reset", "%s broke off the connection before its answer"},
@@ -140,6 +139,8 @@ static void say_cause(struct mm_exchange *x, CURLcode result, const char *host) 
   if (x->head.complete && (result == CURLE_RECV_ERROR || result == CURLE_SEND_ERROR ||
                            result == CURLE_HTTP2 || result == CURLE_HTTP2_STREAM))
     cause = find(CURLE_PARTIAL_FILE);
+  if (result == CURLE_UNSUPPORTED_PROTOCOL && x->failure.sent) /* HTTP/0.9, or no HTTP at all */
+    cause = find(CURLE_WEIRD_SERVER_REPLY);
   if (cause) {
     say(x, cause->kind, cause->code);
     snprintf(text, size, cause->text, host);
