@@ -27,7 +27,7 @@ describe("aimock #aimock", function()
 
   setup(function()
     url, stop, out = start()
-    ai = mm.client { base_url = url .. "/v1", api_key = "mock", model = "gpt-4o", retries = 0 }
+    ai = mm.client { gateway = "openai", base_url = url .. "/v1", api_key = "mock", model = "gpt-4o", retries = 0 }
   end)
 
   teardown(function()
