@@ -115,7 +115,7 @@ c-test: $(C_TESTS) ## C tests under ASan and UBSan
 
 # Fuzz targets: a program for each spec/fuzz/<target>.c, by clang's libFuzzer.
 FUZZ_SECONDS ?= 60
-FUZZ_RUNS ?= 2000
+FUZZ_RUNS ?= 6000
 FUZZ_TARGETS := $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
 FUZZ_OBJECTS := $(patsubst src/core/%.c,build/fuzz/core/%.o,$(CORE))
 FUZZ_CC = clang $(STD) $(WARN) $(DEFINES) -DMM_TEST_ALLOC $(SANITIZE)
@@ -134,15 +134,16 @@ build/fuzz/seeds: spec/fuzz/corpus.lua $(shell find spec/fixtures -type f)
 
 # fuzz_run(where what is new goes, libFuzzer's arguments)
 fuzz_run = for t in $(FUZZ_TARGETS); do echo "fuzz $$t"; mkdir -p $(1); \
-  build/fuzz/$$t -max_len=8192 -timeout=20 -rss_limit_mb=1024 -verbosity=0 -artifact_prefix=build/fuzz/$$t- $(2) || exit 1; done
+  ASAN_OPTIONS=quarantine_size_mb=16 build/fuzz/$$t -dict=spec/fuzz/words.dict -max_len=8192 -timeout=20 -rss_limit_mb=1024 -verbosity=0 \
+    -artifact_prefix=build/fuzz/$$t- $(2) $(1) build/fuzz/seeds >build/fuzz/$$t.log 2>&1 || { tail -n 60 build/fuzz/$$t.log; exit 1; }; done
 
 fuzz: $(addprefix build/fuzz/,$(FUZZ_TARGETS)) build/fuzz/seeds ## fuzz each parser for FUZZ_SECONDS (60); what is found stays in build/fuzz
-	@$(call fuzz_run,build/fuzz/found/$$t,-max_total_time=$(FUZZ_SECONDS) build/fuzz/found/$$t build/fuzz/seeds)
+	@$(call fuzz_run,build/fuzz/found/$$t,-max_total_time=$(FUZZ_SECONDS))
 
 # The seeds and FUZZ_RUNS inputs made of them, the same each time.
 fuzz-short: $(addprefix build/fuzz/,$(FUZZ_TARGETS)) build/fuzz/seeds
 	@rm -rf build/fuzz/short
-	@$(call fuzz_run,build/fuzz/short,-seed=1 -runs=$(FUZZ_RUNS) build/fuzz/short build/fuzz/seeds)
+	@$(call fuzz_run,build/fuzz/short/$$t,-seed=1 -runs=$(FUZZ_RUNS))
 
 build/interpose.so: spec/support/interpose.c
 	@mkdir -p $(@D)

@@ -237,6 +237,16 @@ static void test_ceilings(void) {
   free(text);
 }
 
+/* White space before the byte that tells the format is of no event, in any split. */
+static void test_lead(void) {
+  struct body b = other("application/json", "\r\n \r\n [1]");
+  b.options.max_event = 2;
+  becomes(b, "message: 1\n");
+  b = other(NULL, " \n <p>");
+  b.options.max_event = 3;
+  becomes(b, "error: <p>\n");
+}
+
 static const char *const path[] = {"choices", "0", "delta", "content"};
 static const char *const ignore[] = {"obfuscation"};
 static const char *const same_keys[] = {"id", "model"};
@@ -341,6 +351,7 @@ int main(void) {
   test_formats();
   test_media();
   test_ceilings();
+  test_lead();
   test_text();
   test_large();
   CHECK(mm_live() == 0);

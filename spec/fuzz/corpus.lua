@@ -43,6 +43,18 @@ for path in list:lines() do
 end
 list:close()
 
+-- JSON that fixtures have no reason to hold.
+for _, text in ipairs {
+  "[0,-0,1.5,1e400,-1E-7,9223372036854775807,-9223372036854775808,9223372036854775808,0.1000000000000000055]",
+  [==["\ud83d\ude00 \ud83d \u0001 \/ \" \\ \b\f\n\r\t"]==], '{"a":{"b":[[],{}]},"a":null,"":[true,false]}',
+  ("["):rep(512) .. ("]"):rep(512), ("["):rep(513) .. ("]"):rep(513), ('{"a":'):rep(512) .. "1" .. ("}"):rep(512),
+  '"\1' .. '1\1 x \1' .. '2\1"', '"\xE2\x82\xAC \xF0\x9F\x98\x80"', '"\xC0\x80\xED\xA0\x80"',
+  '{"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi \\u20ac"}}],"model":"m"}',
+} do
+  seeds_of(text)
+  seeds_of("data: " .. text .. "\n\ndata: " .. text .. "\n\n")
+end
+
 -- Names and ids around the bound, and one that a NUL spoils only behind it.
 for _, n in ipairs { 4095, 4096, 4097, 5000 } do
   for _, field in ipairs { "event", "id" } do

@@ -46,6 +46,7 @@ int mm_decoder_new(const struct mm_decoder_options *options, struct mm_decoder *
   mm_buf_init(&d->text, options->max_event);
   mm_buf_init(&d->type, 4096);
   mm_buf_init(&d->id, 4096);
+  mm_buf_init(&d->lead, MM_DECODER_LEAD);
   mm_buf_init(&d->mime, 256);
   mm_sse_init(&d->sse);
   d->sse.strays = true;
@@ -70,6 +71,7 @@ void mm_decoder_unref(struct mm_decoder *d) {
   mm_buf_free(&d->text);
   mm_buf_free(&d->type);
   mm_buf_free(&d->id);
+  mm_buf_free(&d->lead);
   mm_buf_free(&d->mime);
   mm_alloc(d, 0);
   mm_live_add(-1);

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { LEAD = 4096 }; /* white space before the first byte that tells */
-
 static bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -98,18 +96,16 @@ static enum mm_format told_by(const struct mm_decoder *d, char byte) {
  */
 static int sniff(struct mm_decoder *d, const char *bytes, size_t n) {
   size_t i = 0;
-  while (i < n && d->text.len + i < LEAD && (is_space(bytes[i]) || is_bom(bytes[i])))
+  while (i < n && d->lead.len + i < MM_DECODER_LEAD && (is_space(bytes[i]) || is_bom(bytes[i])))
     i++;
-  if (i == n) return mm_buf_append(&d->text, bytes, n);
+  if (i == n) return mm_buf_append(&d->lead, bytes, n);
   d->format = told_by(d, bytes[i]);
-  struct mm_buf lead = d->text;
-  mm_buf_init(&d->text, lead.max);
   int rc = MM_OK;
   if (d->format == MM_FORMAT_BYTES) {
-    rc = mm_decoder_feed_body(d, lead.data, lead.len);
+    rc = mm_decoder_feed_body(d, d->lead.data, d->lead.len);
     i = 0;
   }
-  mm_buf_free(&lead);
+  mm_buf_free(&d->lead);
   return rc == MM_OK ? mm_decoder_feed_body(d, bytes + i, n - i) : rc;
 }
 

@@ -150,8 +150,8 @@ bool mm_decoder_is_done(const char *text, size_t n) {
 
 /* Quickly: could there be a value behind the first one? */
 static bool may_be_several(const struct mm_decoder *d) {
+  if (d->joined || d->text.len == 0) return d->joined;
   const char *text = d->text.data, *end = text + d->text.len;
-  if (d->joined) return true;
   for (const char *p = text; p < end; p++) {
     p = memchr(p, '}', (size_t)(end - p));
     if (!p) return false;

@@ -12,7 +12,10 @@
 
 MM_HIDDEN_BEGIN
 
-enum { MM_DECODER_ERROR_KEPT = 1024 * 1024 }; /* bytes kept of a body that is an error */
+enum {
+  MM_DECODER_ERROR_KEPT = 1024 * 1024, /* bytes kept of a body that is an error */
+  MM_DECODER_LEAD = 4096               /* white space before the first byte that tells */
+};
 
 /* What the content type promised where the first byte decides. */
 enum mm_declared { MM_DECLARED_NOTHING, MM_DECLARED_JSON, MM_DECLARED_LINES, MM_DECLARED_OCTETS };
@@ -50,6 +53,7 @@ struct mm_decoder {
   bool in_block;       /* of an event stream */
   bool joined;         /* it has several lines of data, which belong together */
   enum mm_stray stray; /* of an event stream */
+  struct mm_buf lead;  /* white space before the byte that tells the format */
   struct mm_buf mime;  /* of a medium that is the body, NUL included */
   struct mm_json_cut cut;
   bool array_begun, array_ended;
