@@ -13,6 +13,7 @@ describe("multimodal #small", function()
       expected[name] = "function"
       assert.is_function(mm[name])
     end
+    expected.host = "table"
     for name, value in pairs(mm) do found[name] = type(value) end
     assert.same(expected, found)
   end)

@@ -1,6 +1,7 @@
---- The public names. `local mm = require "multimodal"`.
+--- The public names of multimodal.
 local client = require("multimodal.client")
 local error_class = require("multimodal.error")
+local host = require("multimodal.host")
 local jobs = require("multimodal.runtime.jobs")
 local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
@@ -86,6 +87,9 @@ M.check = error_class.check
 for _, name in ipairs { "run", "spawn", "group", "all", "map", "each", "race", "timeout", "sleep", "wrap", "blocking", "step" } do
   M[name] = jobs[name]
 end
+
+--- Event loops of others that move jobs on: mm.host.luv(uv, {schedule =}), mm.host.cqueues(controller).
+M.host = host
 
 --- A failure that nobody asked about; set it to hear of them elsewhere than on stderr.
 --- @param err multimodal.Error|any

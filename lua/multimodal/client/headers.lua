@@ -10,6 +10,7 @@ local M = {}
 --- @field name string
 --- @field value string|multimodal.Secret|nil  nil: the key
 --- @field prefix string?                      before the key
+--- @field line string?                        the whole, where the value is no secret
 
 --- Names whose values are credentials, whoever wrote them.
 local credentials = {
@@ -40,7 +41,7 @@ local function set(list, places, name, value)
     at = #list + 1
     places[lower] = at
   end
-  list[at] = { name = name, value = value }
+  list[at] = { name = name, value = value, line = type(value) == "string" and name .. ": " .. value or nil }
 end
 
 local function add_all(list, places, headers)
@@ -104,7 +105,9 @@ function M.lines(plan, key)
   local lines = {}
   for i = 1, #plan do
     local header = plan[i]
-    if header.prefix then
+    if header.line then
+      lines[i] = header.line
+    elseif header.prefix then
       local text, err = key:get()
       if not text then return nil, err end
       lines[i] = header.name .. ": " .. header.prefix .. text

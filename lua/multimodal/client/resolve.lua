@@ -49,18 +49,24 @@ local function resolve(part, options, warnings, i, j)
   return opened
 end
 
+local function copied(list)
+  local copy = {}
+  for i, item in ipairs(list) do copy[i] = item end
+  return copy
+end
+
 local function copy_of(message)
   local copy = {}
   for name, value in pairs(message) do copy[name] = value end
-  copy.content = {}
-  for i, part in ipairs(message.content) do copy.content[i] = part end
+  copy.content = copied(message.content)
   return setmetatable(copy, getmetatable(message))
 end
 
 --- The message with its media resolved: itself where nothing had to be opened, else a copy.
 local function resolve_message(message, options, warnings, i)
   local resolved = message
-  for j, part in ipairs(message.content) do
+  for j = 1, #message.content do
+    local part = message.content[j]
     if media.is(part) then
       local opened, err = resolve(part, options, warnings, i, j)
       if not opened then return nil, err end
@@ -79,11 +85,14 @@ end
 --- @return multimodal.Message[]?
 --- @return multimodal.Error? err  names the part
 function M.messages(list, options, warnings)
-  local resolved = {}
+  local resolved = list
   for i = 1, #list do
     local message, err = resolve_message(list[i], options, warnings, i)
     if not message then return nil, err end
-    resolved[i] = message
+    if message ~= list[i] then
+      if resolved == list then resolved = copied(list) end
+      resolved[i] = message
+    end
   end
   return resolved
 end

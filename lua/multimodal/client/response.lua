@@ -15,7 +15,6 @@ local M = {}
 --- @field status integer
 --- @field headers table        by lower-case name
 --- @field url string           the last one, after redirects
---- @field request_id string?
 local Response = {}
 Response.__index = Response
 
@@ -33,7 +32,6 @@ function M.new(request, exchange, status, headers, url)
     status = status,
     headers = headers,
     url = url,
-    request_id = reply_headers.request_id(headers),
     on_text = request.options.on_text,
     on_event = request.options.on_event,
   }, Response)
@@ -42,6 +40,11 @@ end
 local function close(self)
   self.exchange:close()
   self.timing = self.exchange:timing()
+end
+
+--- @return string?
+function Response:request_id()
+  return reply_headers.request_id(self.headers)
 end
 
 --- A state of the dialect for reading a stream.
@@ -67,8 +70,6 @@ function Response:reply(neutral, outcome)
     status = self.status,
     headers = self.headers,
     url = self.url,
-    request_id = self.request_id,
-    request_ids = { self.request_id },
     attempts = 1,
     warnings = self.request.warnings,
     timing = self.timing or self.exchange:timing(),
@@ -84,7 +85,7 @@ function Response:fail(err)
     gateway = request.client.name,
     model = request.options.model,
     status = self.status,
-    request_id = self.request_id,
+    request_id = self:request_id(),
     attempts = 1,
     where = error_class.caller(),
   })

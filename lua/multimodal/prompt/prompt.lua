@@ -54,6 +54,7 @@ end
 --- @param more? table
 --- @return multimodal.Written
 function M.new(prompt, more)
+  if type(prompt) == "string" and more == nil then return { messages = { messages.new("user", prompt) } } end
   local options = {}
   if more ~= nil and type(more) ~= "table" then
     error_class.misuse("options: expected a table, got " .. type(more))

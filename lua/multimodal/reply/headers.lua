@@ -35,8 +35,9 @@ end
 --- @param body any?       the decoded body
 --- @return string?
 function M.request_id(headers, body)
-  for _, name in ipairs(id_names) do
-    local id = M.get(headers, name)
+  for i = 1, headers and #id_names or 0 do
+    local name = id_names[i]
+    local id = headers[name] and M.get(headers, name)
     if id then return id end
   end
   if type(body) ~= "table" then return nil end

@@ -18,6 +18,7 @@ local methods = {}
 --- @field begin fun(self): table       a state of the dialect
 --- @field reply fun(self, neutral: multimodal.Neutral, outcome: string?): multimodal.Reply
 --- @field fail fun(self, err: table): multimodal.Error
+--- @field request_id fun(self): string?
 --- @field cut fun(self, err: table): multimodal.Error
 --- @field outcome fun(err: multimodal.Error): string
 --- @field report fun(err: multimodal.Error)   a failure that nobody asked about
@@ -77,13 +78,13 @@ local function receive(self)
   if self.dialect.ended(self.state) then finish(self) end
 end
 
---- The next thing that came: text as a string, anything else as an event; nil when nothing more comes.
+--- The next thing that came: text as a string and true, anything else as an event; nil when nothing more comes.
 local function pull(self)
   while true do
     local event = self.queue[self.at]
     if event ~= nil then
       self.at = self.at + 1
-      return event
+      return event, type(event) == "string"
     end
     if self.over then
       event, self.last = self.last, nil
@@ -92,7 +93,7 @@ local function pull(self)
     local text, why = self.exchange:next_text()
     if text then
       self.text_delta(self.state, text)
-      if text ~= "" then return text end
+      if text ~= "" then return text, true end
     elseif why == "event" then
       receive(self)
     else
@@ -124,9 +125,9 @@ end
 
 --- pull, seen by the hooks.
 local function take(self)
-  local thing = pull(self)
-  if thing == nil or not self.hooked then return thing end
-  if show(self, thing) then return thing end
+  if not self.hooked then return pull(self) end
+  local thing, is_text = pull(self)
+  if thing ~= nil and show(self, thing) then return thing, is_text end
   return nil
 end
 
@@ -137,18 +138,17 @@ end
 
 local function next_text(self)
   while true do
-    local thing = take(self)
-    if thing == nil then return nil end
-    if type(thing) == "string" then return thing end
+    local thing, is_text = take(self)
+    if is_text or thing == nil then return thing end
     if thing.type == "text" then return thing.delta end
   end
 end
 
 local function next_image(self)
   while true do
-    local thing = take(self)
+    local thing, is_text = take(self)
     if thing == nil then return nil end
-    if type(thing) == "table" and thing.type == "image" then return thing.part, thing.index end
+    if not is_text and thing.type == "image" then return thing.part, thing.index end
   end
 end
 
@@ -240,7 +240,7 @@ function M.open(source)
     at = 1,
     over = false,
     hooked = (source.on_text or source.on_event) ~= nil,
-    request_id = source.request_id,
+    request_id = source:request_id(),
     warnings = source.request and source.request.warnings or {},
   }, Stream)
   hold(self)
