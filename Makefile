@@ -115,7 +115,7 @@ c-test: $(C_TESTS) ## C tests under ASan and UBSan
 
 # Fuzz targets: a program for each spec/fuzz/<target>.c, by clang's libFuzzer.
 FUZZ_SECONDS ?= 60
-FUZZ_RUNS ?= 6000
+FUZZ_RUNS ?= 4000
 FUZZ_TARGETS := $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
 FUZZ_OBJECTS := $(patsubst src/core/%.c,build/fuzz/core/%.o,$(CORE))
 FUZZ_CC = clang $(STD) $(WARN) $(DEFINES) -DMM_TEST_ALLOC $(SANITIZE)
