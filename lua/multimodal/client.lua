@@ -2,10 +2,12 @@
 --- Names: new.
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
+local headers = require("multimodal.client.headers")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
 local media = require("multimodal.media")
 local request = require("multimodal.client.request")
+local secret = require("multimodal.client.secret")
 local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
@@ -90,8 +92,17 @@ local function transport_of(options)
   return { http2 = options.http2, proxy = proxy, no_proxy = options.no_proxy, tls = tls }
 end
 
+--- Options with their keys as secrets. Takes a table of its own.
+local function hide(options)
+  local value = options.api_key
+  if type(value) == "string" or type(value) == "function" then options.api_key = secret.new(value) end
+  if options.headers then options.headers = headers.hide(options.headers) end
+  return options
+end
+
 local function build(given)
   options_table.check(given)
+  hide(given)
   local profile = profile_of(given)
   local options = options_table.over(profile.options or {}, given)
   local dialect_name = options.dialect or profile.dialect
@@ -163,7 +174,7 @@ function Client:for_call(own)
         break
       end
     end
-    options = client == self and options_table.over(options, own) or client.options
+    options = client == self and options_table.over(options, hide(own)) or client.options
   end
   if client.profile.model_required and not options.model then
     misuse("model: expected a string, got nil; name one at mm.client or at the call")

@@ -182,6 +182,26 @@ describe("a key #small", function()
     end
   end)
 
+  it("is in no dump of what holds it", function()
+    local function dumped(value, seen)
+      if type(value) == "string" then return value:find("canary", 1, true) ~= nil end
+      if type(value) ~= "table" or seen[value] then return false end
+      seen[value] = true
+      for name, item in pairs(value) do
+        if dumped(name, seen) or dumped(item, seen) then return true end
+      end
+      return false
+    end
+    assert.is_true(dumped({ { "sk-canary" } }, {}))
+    local ai = mm.client { gateway = mm.mock { "a", { kind = "auth" }, "b" }, api_key = canary, headers = { Cookie = canary } }
+    ai = ai:with { headers = { ["X-Api-Key"] = canary } }
+    local call = { "Hi", headers = { authorization = "Bearer " .. canary } }
+    for _, value in ipairs { ai, ai:request(call), ai:generate(call), select(2, ai:generate(call)), ai:stream(call) } do
+      assert.is_false(dumped(value, {}))
+    end
+    assert.equal("Bearer " .. canary, call.headers.authorization)
+  end)
+
   it("prints as secret", function()
     assert.equal("secret", tostring(mm.secret(canary)))
     assert.same({}, (function(t) local n = {} for k in pairs(t) do n[k] = true end return n end)(mm.secret(canary)))

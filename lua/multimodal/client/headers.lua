@@ -1,5 +1,5 @@
 --- The headers of a request: ours, the dialect's and the user's, each name once.
---- Names: plan lines shown.
+--- Names: hide plan lines shown.
 local error_class = require("multimodal.error")
 local secret = require("multimodal.client.secret")
 
@@ -17,6 +17,18 @@ local credentials = {
   authorization = true, ["proxy-authorization"] = true, cookie = true, ["x-api-key"] = true, ["api-key"] = true,
   ["x-goog-api-key"] = true,
 }
+
+--- The headers with credentials as secrets, so that a dump of what holds them shows none.
+--- @param headers table<string, any>
+--- @return table<string, any>
+function M.hide(headers)
+  local hidden = {}
+  for name, value in pairs(headers) do
+    local wraps = type(name) == "string" and type(value) == "string" and credentials[name:lower()]
+    hidden[name] = wraps and secret.new(value) or value
+  end
+  return hidden
+end
 
 local function misuse(name, why)
   error_class.misuse(("headers: %s: %s"):format(name, why))
