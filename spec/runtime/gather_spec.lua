@@ -89,6 +89,28 @@ describe("gathering", function()
       assert.same({}, reported)
     end)
 
+    it("leaves no job behind when the wait outside a job is broken off", function()
+      local children = {}
+      local function child()
+        children[#children + 1] = jobs.running()
+        jobs.sleep(100)
+      end
+      local sleep = net.sleep
+      for _, wait in ipairs({
+        function() jobs.all(child, child) end, function() jobs.run(child) end, function() jobs.timeout(300, child) end,
+        function() jobs.map({ 1 }, child) end, function() jobs.race(child) end,
+      }) do
+        net.sleep = function() error("interrupted!", 0) end
+        local ok, err = pcall(wait)
+        net.sleep = sleep
+        assert.same({ false, "interrupted!" }, { ok, err })
+      end
+      jobs.step(0.1)
+      assert.equal(6, #children)
+      for _, one in ipairs(children) do assert.equal("cancelled", one.status) end
+      assert.equal(1000, net.clock)
+    end)
+
     it("is cancelled with the job that waits in it", function()
       local children = {}
       local one = jobs.spawn(function()

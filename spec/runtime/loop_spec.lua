@@ -364,6 +364,23 @@ describe("the loop", function()
     end)
   end)
 
+  it("lets a job go on where PUC 5.1 could not suspend it", function()
+    if compat.yields_across_pcall then return end
+    local ok, message
+    jobs.run(function()
+      ok, message = pcall(jobs.sleep, 1)
+      jobs.sleep(3)
+      assert.equal(1003, net.clock)
+      local exchange = driver.current():request(texts(2))
+      pcall(exchange.next_text, exchange)
+      assert.equal("1", (exchange:next_text()))
+      jobs.sleep(5)
+      assert.equal(1009, net.clock)
+    end)
+    assert.is_false(ok)
+    assert.matches("attempt to yield", message)
+  end)
+
   describe("step", function()
     it("moves jobs on without waiting and tells how many live", function()
       local text

@@ -7,6 +7,12 @@ local net = require("multimodal.net")
 local server = require("support.server")
 local uv = require("multimodal.runtime.uv")
 
+--- Of 100 measured times the fifth longest: other programs may take the processor now and then.
+local function nearly_longest(times)
+  table.sort(times)
+  return times[math.ceil(#times * 0.95)]
+end
+
 describe("the uv driver", function()
   local s, before
 
@@ -107,24 +113,23 @@ describe("the uv driver", function()
     for _, path in ipairs({ "/a", "/b" }) do
       jobs.spawn(function() texts[path] = text_of(path) end)
     end
-    local frames, longest, now = 0, 0, driver.current().now
+    local times, now = {}, driver.current().now
     while true do
       local start = now()
       if jobs.step(0.002) == 0 then break end
-      longest = math.max(longest, now() - start)
-      frames = frames + 1
+      times[#times + 1] = now() - start
       net.sleep(0.001)
     end
     assert.same({ ["/a"] = "12345", ["/b"] = "12345" }, texts)
-    assert.is_true(frames > 10)
-    assert.is_true(longest < 0.05)
+    assert.is_true(#times > 10)
+    assert.is_true(nearly_longest(times) < 0.005)
   end)
 
   it("returns from step in time while a stream is faster than the game", function()
     local list = {}
     for i = 1, 4000 do list[i] = '{"t":"x"}' end
     s:script(server.sse(list, { chunk = 4000 }))
-    local taken, steps, now = 0, 0, driver.current().now
+    local taken, times, now = 0, {}, driver.current().now
     jobs.spawn(function()
       local exchange = get("/fast")
       while exchange:next_text() do
@@ -133,16 +138,14 @@ describe("the uv driver", function()
         while now() < busy do end -- luacheck: ignore 542
       end
     end)
-    local longest = 0
     repeat
       local start = now()
       local alive = jobs.step(0.002)
-      longest = math.max(longest, now() - start)
-      steps = steps + 1
+      times[#times + 1] = now() - start
     until alive == 0
     assert.equal(4000, taken)
-    assert.is_true(steps > 50)
-    assert.is_true(longest < 0.02, "a step took " .. longest)
+    assert.is_true(#times > 50)
+    assert.is_true(nearly_longest(times) < 0.008, "a step took " .. nearly_longest(times))
   end)
 
   it("closes what is collected", function()

@@ -14,8 +14,9 @@ local LIMIT = 8
 local Inbox = {}
 Inbox.__index = Inbox
 
-local function new_inbox()
-  local self = setmetatable({ first = 1, last = 0, waiters = {} }, Inbox)
+--- @param begun? table    the jobs that were begun for it, as values
+local function new_inbox(begun)
+  local self = setmetatable({ first = 1, last = 0, waiters = {}, begun = begun or {} }, Inbox)
   self.filled = function() return self.first <= self.last end
   return self
 end
@@ -37,7 +38,7 @@ function Inbox:job_ended(_, tag)
 end
 
 function Inbox:take()
-  job.block(self.waiters, self.filled)
+  job.block_for(self.begun, self.waiters, self.filled)
   local tag = self[self.first]
   self[self.first] = nil
   self.first = self.first + 1
@@ -77,7 +78,10 @@ local function start(name, inbox, ...)
   driver.current():must_wait(true)
   local parent = job.running()
   for i = 1, n do
-    if not job.is(jobs[i]) then jobs[i] = job.new(parent, jobs[i]) end
+    if not job.is(jobs[i]) then
+      jobs[i] = job.new(parent, jobs[i])
+      inbox.begun[i] = jobs[i]
+    end
     inbox:watch(jobs[i], i)
   end
   return jobs, n
@@ -148,7 +152,8 @@ end
 --- @return multimodal.Error? err      of the first failure, which cancels the rest; err.index, err.partial[i]
 function M.map(list, fn, options)
   local limit = check_list("map", list, fn, options)
-  local inbox, parent, live, results = new_inbox(), job.running(), {}, {}
+  local parent, live, results = job.running(), {}, {}
+  local inbox = new_inbox(live)
   local n, started, ended = #list, 0, 0
   while ended < n do
     while started < n and started - ended < limit do
@@ -218,7 +223,7 @@ function M.each(list, fn, options)
   local limit = check_list("each", list, fn, options)
   local live, host = {}, driver.current()
   local self = setmetatable({
-    list = list, fn = fn, limit = limit, live = live, inbox = new_inbox(), parent = job.running(), next = 1, running = 0,
+    list = list, fn = fn, limit = limit, live = live, inbox = new_inbox(live), parent = job.running(), next = 1, running = 0,
     host = host, guard = compat.finalizer(function() host:defer(function() cancel_live(live) end) end),
   }, Each)
   job.own(self)

@@ -27,6 +27,10 @@ M.hooks = {
 
 local alive = 0
 
+--- Tables that most jobs never need are made when they do.
+local NONE = {}
+local weak = { __mode = "k" }
+
 --- Jobs that have not ended.
 function M.alive()
   return alive
@@ -78,6 +82,17 @@ function M.block(waiters, ready, deadline)
   return true
 end
 
+--- Wait like M.block for jobs that the caller began. In a job they are its children; outside they have no parent, so
+--- they are cancelled here when the wait raises.
+--- @param begun table   jobs, as values
+function M.block_for(begun, waiters, ready, deadline)
+  if M.running() then return M.block(waiters, ready, deadline) end
+  local ok, result = pcall(M.block, waiters, ready, deadline)
+  if ok then return result end
+  for _, one in pairs(begun) do one:cancel("the wait for it failed") end
+  error(result, 0)
+end
+
 --- Whether anybody is blocked on the set. A waiter that was cancelled stays in it, but asks no more.
 function M.is_awaited(waiters)
   for token in pairs(waiters) do
@@ -98,6 +113,11 @@ local function keys(set)
   return list
 end
 
+local function add_owned(job, closable)
+  job.owned = job.owned or setmetatable({}, weak)
+  job.owned[closable] = true
+end
+
 local function close_quietly(job, closable)
   local ok, err = pcall(closable.close, closable)
   if not ok then M.report(err, job) end
@@ -110,18 +130,19 @@ end
 --- @return T
 function M.own(closable)
   local job = M.running()
-  if job then job.owned[closable] = true end
+  if job then add_owned(job, closable) end
   return closable
 end
 
 --- Close what the job owns but for what it returns, which its parent gets.
 local function close_owned(job, results)
   local owned = job.owned
+  if not owned then return end
   for i = 1, results and results.n or 0 do
     local value = results[i]
     if value ~= nil and owned[value] then
       owned[value] = nil
-      if job.parent then job.parent.owned[value] = true end
+      if job.parent then add_owned(job.parent, value) end
     end
   end
   for _, closable in ipairs(keys(owned)) do close_quietly(job, closable) end
@@ -150,16 +171,17 @@ end
 
 --- Let `watcher:job_ended(job, tag)` be called at the job's end; it returns whether it asked for the outcome.
 function Job:watch(watcher, tag)
+  self.watchers = self.watchers or {}
   self.watchers[#self.watchers + 1] = { watcher = watcher, tag = tag }
 end
 
 local function tell_watchers(job)
   local asked = M.is_awaited(job.waiters)
-  for _, entry in ipairs(job.watchers) do
+  for _, entry in ipairs(job.watchers or NONE) do
     if entry.watcher:job_ended(job, entry.tag) then asked = true end
   end
   M.wake_all(job.waiters)
-  job.watchers, job.waiters = {}, {}
+  job.watchers, job.waiters = nil, NONE
   return asked
 end
 
@@ -168,7 +190,9 @@ local function report_unasked(job)
   if job.bug ~= nil then return M.report(job.bug, job) end
   if not job.raised or job.cancelled or job.err.kind == "cancelled" then return end
   if job.parent and not job.parent.ended then
-    job.parent.unasked[#job.parent.unasked + 1] = job
+    local unasked = job.parent.unasked or {}
+    job.parent.unasked = unasked
+    unasked[#unasked + 1] = job
   else
     M.report(job.err, job)
   end
@@ -181,10 +205,11 @@ local function finish(job)
   job.status = result_status(job)
   alive = alive - 1
   if not tell_watchers(job) then report_unasked(job) end
-  for _, child in ipairs(job.unasked) do
+  for _, child in ipairs(job.unasked or NONE) do
     if not child.asked then M.report(child.err, child) end
   end
   local parent = job.parent
+  job.parent = nil
   if parent then
     parent.children[job] = nil
     settle_children(parent)
@@ -193,11 +218,11 @@ end
 
 --- A job whose function has ended ends with its last child.
 function settle_children(job)
-  if job.settled and not job.ended and next(job.children) == nil then finish(job) end
+  if job.settled and not job.ended and next(job.children or NONE) == nil then finish(job) end
 end
 
 local function cancel_children(job, reason)
-  for _, child in ipairs(keys(job.children)) do child:cancel(reason) end
+  for _, child in ipairs(keys(job.children or NONE)) do child:cancel(reason) end
 end
 
 local function settle(token, ok, ...)
@@ -216,14 +241,12 @@ end
 --- @param fn function
 --- @return multimodal.Job
 function M.new(parent, fn, ...)
-  local job = setmetatable({
-    status = "running", parent = parent, children = {}, unasked = {}, waiters = {}, watchers = {},
-    owned = setmetatable({}, { __mode = "k" }),
-  }, Job)
+  local job = setmetatable({ status = "running", parent = parent, waiters = {} }, Job)
   job.token = driver.current():spawn(fn, settle, ...)
   job.token.job = job
   alive = alive + 1
   if parent then
+    parent.children = parent.children or {}
     parent.children[job] = true
     if parent.cancelled or parent.ended then job:cancel("the parent job ended") end
   end

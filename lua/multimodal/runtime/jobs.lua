@@ -45,11 +45,7 @@ function M.run(fn, ...)
   if job.running() then return fn(...) end
   driver.current():must_wait(true)
   local root = job.new(nil, fn, ...)
-  local ok, err = pcall(job.block, root.waiters, function() return root.ended end)
-  if not ok then
-    root:cancel("the wait for it failed")
-    error(err, 0)
-  end
+  job.block_for({ root }, root.waiters, function() return root.ended end)
   return job.outcome(root)
 end
 
@@ -65,10 +61,10 @@ function M.timeout(seconds, fn, ...)
   host:must_wait(true)
   local one = job.new(job.running(), fn, ...)
   local function ended() return one.ended end
-  if job.block(one.waiters, ended, host.now() + seconds) then return job.outcome(one) end
+  if job.block_for({ one }, one.waiters, ended, host.now() + seconds) then return job.outcome(one) end
   local message = ("not done within %g s"):format(seconds)
   one:cancel(message)
-  job.block(one.waiters, ended)
+  job.block_for({ one }, one.waiters, ended)
   if one.bug ~= nil then return job.outcome(one) end
   return nil, Error.new({ kind = "timeout", code = "total", message = message })
 end

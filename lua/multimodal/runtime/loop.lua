@@ -1,5 +1,5 @@
 --- The loop: a scheduler's threads, deadlines, and a network below, run from outside or a step at a time.
---- In: `io` {now() -> seconds, step(seconds, budget), pop() -> id, idle() -> boolean}. Out: waiting, in a job and elsewhere.
+--- In: `io` {now() -> seconds, step(seconds, budget), pop() -> id, in_flight: a number}. Out: waiting, in a job and elsewhere.
 --- Not here: requests (uv.lua), jobs (job.lua).
 local Error = require("multimodal.error")
 local scheduler = require("multimodal.runtime.scheduler")
@@ -81,8 +81,7 @@ local function release_due(self)
 end
 
 --- Look at the network and the clock; wait at most `seconds` for the first thing that happens.
-local function poll(self, seconds, budget)
-  if wake_readers(self) then seconds = 0 end
+local function look(self, seconds, budget)
   self.io.step(seconds, budget)
   wake_readers(self)
   release_due(self)
@@ -112,7 +111,7 @@ local function pump(self, ready, deadline, io_only)
       if ready() then return true end
     end
     if deadline and self.now() >= deadline then return false end
-    poll(self, patience_until(self, deadline, io_only))
+    look(self, wake_readers(self) and 0 or patience_until(self, deadline, io_only))
   end
   return true
 end
@@ -182,21 +181,25 @@ function Loop:forget(id)
   self:wake(token)
 end
 
-local function step(self, budget)
+local function step(self, budget, limit)
+  self.limit = limit
   self:admit()
-  if self.io.idle() and not self:has_work() and self.timers.count == 0 then return end
-  self.limit = self.now() + budget
-  repeat
-    poll(self, 0, budget)
+  self:turn()
+  while self.first <= self.last and self.now() < limit do
+    look(self, 0, budget)
     self:turn()
-  until self.first > self.last or self.now() >= self.limit
+  end
 end
 
 --- Move everything on for about `budget` seconds, without waiting. At least one thread that is ready runs, in turn.
 --- @param budget number
 function Loop:step(budget)
   if self.current then raise("step: called inside a job") end
-  guarded(self, step, budget)
+  if self.io.in_flight == 0 and self.timers.count == 0 and not self:has_work() then return end
+  local limit = budget > 0 and self.now() + budget or 0
+  look(self, 0, budget)
+  if self:has_work() then return guarded(self, step, budget, limit) end
+  if self.host then self.host:rearm() end
 end
 
 return M

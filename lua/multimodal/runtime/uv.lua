@@ -83,7 +83,7 @@ Exchange.__close = Exchange.close
 --- @param net table?     multimodal.net or what stands in for it
 --- @param options table? of net.engine
 local function new_io(net, options)
-  local io, engine, in_flight = {}, nil, 0
+  local io, engine = { in_flight = 0 }, nil
   local function load()
     net = net or require("multimodal.net")
     return net
@@ -93,14 +93,10 @@ local function new_io(net, options)
     return (net or load()).now()
   end
 
-  function io.idle()
-    return in_flight == 0
-  end
-
   -- The engine's own step returns at once when it has nothing in flight. A budget of 0 would be none.
   function io.step(seconds, budget)
-    if in_flight > 0 then
-      in_flight = engine:step(seconds, budget and math.max(budget, 1e-6))
+    if io.in_flight > 0 then
+      io.in_flight = engine:step(seconds, budget == 0 and 1e-6 or budget)
     elseif seconds > 0 then
       load().sleep(seconds)
     end
@@ -108,7 +104,7 @@ local function new_io(net, options)
 
   function io.start(req)
     engine = engine or load().engine(options)
-    in_flight = in_flight + 1
+    io.in_flight = io.in_flight + 1
     return engine:start(req)
   end
 
@@ -118,7 +114,7 @@ local function new_io(net, options)
 
   --- Descriptor to watch and seconds to sleep; nil while nothing is in flight.
   function io.watch()
-    if in_flight == 0 then return nil end
+    if io.in_flight == 0 then return nil end
     local fd, seconds = engine:fd(), engine:timeout()
     if not fd then seconds = math.min(seconds or BLIND, BLIND) end
     return fd, seconds
