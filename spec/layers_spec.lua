@@ -115,7 +115,7 @@ local function lua_faults(path, text)
     local target = ours and lua_layer(required) or required
     local allowed = lua_may[layer][target]
     if target == "net" then allowed = module == "multimodal.runtime.uv" end
-    if required == "cqueues" then allowed = module == "multimodal.host.cqueues" end
+    if required:match("^cqueues") then allowed = module == "multimodal.host.cqueues" end
     if required == "ffi" or required == "jit" then allowed = module == "multimodal.compat" end
     if not allowed then faults[#faults + 1] = ("%s (%s) requires %s"):format(path, layer, required) end
   end
