@@ -1,6 +1,7 @@
 -- A tour: a picture is described in streamed text, then two prompts run at once.
 -- With YOUROUTER_API_KEY, OPENAI_API_KEY or MULTIMODAL_CLIENT set it talks to that gateway, otherwise to the simulator.
 local mm = require "multimodal"
+local now = require("multimodal.net").now
 
 local function client()
   if os.getenv "MULTIMODAL_CLIENT" then return mm.client() end
@@ -25,9 +26,9 @@ local function ask(question)
   return function() return assert(ai:generate { question, on_text = function() end }) end
 end
 local function seconds(fn)
-  local start = mm.now()
+  local start = now()
   fn()
-  return mm.now() - start
+  return now() - start
 end
 local apart = seconds(function() ask "Name a colour." () ask "Name an animal." () end)
 local together = seconds(function()
