@@ -262,7 +262,9 @@ describe("json_decode with media", function()
   it("gives back the original text of what was lifted", function()
     local url = "data:image/png;base64," .. base64
     local texts = {
-      base64, base64 .. base64:sub(1, 40), url, "see " .. url, url .. " there", "a " .. url .. " b\n\"" .. url .. "\" c", url .. url,
+      base64, base64 .. base64:sub(1, 40), base64:sub(1, -3), core.base64_encode(bytes .. "x"), core.base64_encode(bytes .. "xy"),
+      url, url:sub(1, -2), url .. "eA", url .. "eA==", "see " .. url:sub(1, -2) .. " there", "see " .. url, url .. " there",
+      "a " .. url .. " b\n\"" .. url .. "\" c", url .. url,
     }
     for _, text in ipairs(texts) do
       local json = tostring(core.body({ x = text }))
