@@ -31,7 +31,10 @@ describe("usage #small", function()
 end)
 
 describe("finish reason #small", function()
-  local function read(raw, facts) return finish.read(raw, facts or {}) end
+  local function read(raw, facts)
+    facts = facts or {}
+    return finish.read(raw, facts.refusal, facts.tool_calls or false, facts.complete or false)
+  end
 
   it("speaks one language", function()
     for raw, reason in pairs {

@@ -15,23 +15,20 @@ local reasons = {
   too_many_tool_calls = "error", no_image = "error", image_other = "error",
 }
 
---- What else is known of the reply, for gateways that name no reason or a wrong one.
---- @class multimodal.FinishFacts
---- @field refusal string?
---- @field tool_calls boolean    it holds tool calls
---- @field complete boolean      a whole body, or a stream with its end mark
-
---- @param raw any
---- @param facts multimodal.FinishFacts
---- @return string? reason   "stop" "length" "tool_calls" "content_filter" "error" "other"; nil while nothing tells
-function M.read(raw, facts)
+--- The reason, also of gateways that name none or a wrong one.
+--- @param raw any               as the gateway wrote it
+--- @param refusal string|nil    what it refused with
+--- @param called boolean        it holds tool calls
+--- @param complete boolean      a whole body, or a stream with its end mark
+--- @return string? reason       "stop" "length" "tool_calls" "content_filter" "error" "other"; nil while nothing tells
+function M.read(raw, refusal, called, complete)
   if raw == nil or raw == "" then
-    if facts.refusal then return "content_filter" end
-    if facts.tool_calls then return "tool_calls" end
-    return facts.complete and "stop" or nil
+    if refusal then return "content_filter" end
+    if called then return "tool_calls" end
+    return complete and "stop" or nil
   end
-  local reason = reasons[tostring(raw):lower()] or "other"
-  if facts.tool_calls and (reason == "stop" or reason == "other") then return "tool_calls" end
+  local reason = reasons[raw] or reasons[tostring(raw):lower()] or "other"
+  if called and (reason == "stop" or reason == "other") then return "tool_calls" end
   return reason
 end
 

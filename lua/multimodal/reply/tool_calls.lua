@@ -237,15 +237,15 @@ local function take_arguments(slot, value, id)
   return value
 end
 
---- Take one fragment.
---- @param fragment multimodal.ToolFragment
+--- Take one fragment. What is blank or of another type counts as missing.
+--- @param id any
+--- @param index any
+--- @param name any
+--- @param arguments string|table|nil
 --- @return multimodal.ToolSlot? slot   the call it belongs to; nil when it belongs to none and was dropped
 --- @return string? added               what its arguments grew by
-function Calls:add(fragment)
-  fragment = {
-    id = present(fragment.id), name = present(fragment.name), index = tonumber(fragment.index),
-    arguments = fragment.arguments,
-  }
+function Calls:add(id, index, name, arguments)
+  local fragment = { id = present(id), index = tonumber(index), name = present(name), arguments = arguments }
   local slot = self:find(fragment)
   if not slot then
     self.warn("a piece of a tool call that belongs to none was dropped")

@@ -46,7 +46,12 @@ end
 
 --- Append to the content: a string, text with blobs amid, or a blob.
 function Choice:append_content(value)
-  if type(value) == "string" then return push(self.content, value) end
+  if type(value) == "string" then
+    local buffer = self.content
+    local n = buffer.n + 1
+    buffer.n, buffer[n] = n, value
+    return
+  end
   for _, piece in ipairs(content.is_mixed(value) and value or { value }) do
     if type(piece) ~= "string" then self.content.blob = piece end
     push(self.content, piece)
@@ -277,7 +282,7 @@ end
 --- The choice in the shape of a whole body.
 --- @param over boolean   nothing more comes
 --- @return table choice
---- @return table exact   what goes back, with explicit nulls
+--- @return table exact   the message's fields that go back, with explicit nulls
 function Choice:build(over)
   local choice, message = { index = self.index }, { role = self.role, content = content_of(self.content) }
   for name, value in pairs(self.meta) do choice[name] = value end
@@ -294,9 +299,9 @@ function Choice:build(over)
     reasoning_details = details_of(self.exact_details), annotations = self.exact_annotations,
   }
   add_calls(message, self.calls.slots, "extra", "inner")
-  add_calls(exact, self.calls.slots, "exact_extra", "exact_inner")
+  if message.tool_calls then add_calls(exact, self.calls.slots, "exact_extra", "exact_inner") end
   choice.message = message
-  return choice, { message = exact }
+  return choice, exact
 end
 
 return M

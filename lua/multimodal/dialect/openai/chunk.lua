@@ -9,11 +9,7 @@ local media = require("multimodal.media")
 
 local M = {}
 
-local present = content.present
-
-local function list(value)
-  return type(value) == "table" and not content.is_mixed(value) and value or {}
-end
+local list, present = content.list, content.present
 
 --- The choice at an index, begun where it is new.
 --- @param state table
@@ -47,7 +43,8 @@ local function take_text(state, choice, value, out)
   if type(value) == "string" then
     if value == "" then return end
     choice:append_content(value)
-    return emit(out, { type = "text", delta = value })
+    if out then out[#out + 1] = { type = "text", delta = value } end
+    return
   end
   choice:append_content(value)
   local parts = {}
@@ -91,10 +88,6 @@ function handlers.content(state, choice, value, out)
   end
 end
 
-function handlers.role(_, choice, value)
-  choice.role = present(value) or choice.role
-end
-
 function handlers.images(state, choice, value, out)
   for _, element in ipairs(list(value)) do
     if choice:append_image(element) then
@@ -111,18 +104,16 @@ function handlers.audio(_, choice, value, out)
   if bytes or transcript then emit(out, { type = "audio", delta = bytes, transcript = transcript }) end
 end
 
-local function exact_list(exact, name, value)
-  return type(exact) == "table" and type(exact[name]) == "table" and exact[name] or value
+function handlers.reasoning_details(_, choice, value, _, event, position)
+  if list(value)[1] == nil then return end
+  choice:append_details("details", value)
+  choice:append_details("exact_details", list(decode.exact(event, position).reasoning_details))
 end
 
-function handlers.reasoning_details(_, choice, value, _, exact)
-  choice:append_details("details", list(value))
-  choice:append_details("exact_details", list(exact_list(exact, "reasoning_details", value)))
-end
-
-function handlers.annotations(_, choice, value, _, exact)
-  choice:append_annotations("annotations", list(value))
-  choice:append_annotations("exact_annotations", list(exact_list(exact, "annotations", value)))
+function handlers.annotations(_, choice, value, _, event, position)
+  if list(value)[1] == nil then return end
+  choice:append_annotations("annotations", value)
+  choice:append_annotations("exact_annotations", list(decode.exact(event, position).annotations))
 end
 
 local function announce(slot, out)
@@ -145,19 +136,18 @@ local function keep(slot, name, wire)
   end
 end
 
-local function take_fragment(choice, wire, exact, out)
-  local custom = type(wire.custom) == "table" and wire.custom
+local function arguments_of(value)
+  return type(value) == "table" and not content.is_mixed(value) and value or content.text(value)
+end
+
+local function take_fragment(choice, wire, out)
+  local custom = type(wire.custom) == "table" and wire.custom or nil
   local of = type(wire["function"]) == "table" and wire["function"] or custom or {}
   local arguments = of.arguments
   if arguments == nil then arguments = of.input end
-  if type(arguments) ~= "table" or content.is_mixed(arguments) then arguments = content.text(arguments) end
-  local slot, added = choice.calls:add { id = wire.id, index = wire.index, name = of.name, arguments = arguments }
-  if not slot then return end
-  slot.custom, slot.type = slot.custom or custom ~= false, slot.type or present(wire.type)
-  keep(slot, "extra", wire)
-  keep(slot, "exact_extra", exact)
-  keep(slot, "inner", of)
-  keep(slot, "exact_inner", exact["function"])
+  local slot, added = choice.calls:add(wire.id, wire.index, of.name, arguments_of(arguments))
+  if not slot then return nil end
+  slot.custom, slot.type = slot.custom or custom ~= nil, slot.type or present(wire.type)
   if out and slot.announced and added then
     emit(out, { type = "tool_delta", index = slot.position, delta = added })
   elseif out and not slot.announced and slot.name then
@@ -166,39 +156,52 @@ local function take_fragment(choice, wire, exact, out)
   return slot
 end
 
-function handlers.tool_calls(_, choice, value, out, exact)
-  local exacts = exact_list(exact, "tool_calls", value)
+function handlers.tool_calls(_, choice, value, out, event, position)
   for i, wire in ipairs(list(value)) do
-    if type(wire) == "table" then take_fragment(choice, wire, type(exacts[i]) == "table" and exacts[i] or wire, out) end
+    local slot = type(wire) == "table" and take_fragment(choice, wire, out)
+    if slot and decode.has_more(wire) then
+      local exact = list(list(decode.exact(event, position).tool_calls)[i])
+      keep(slot, "extra", wire)
+      keep(slot, "exact_extra", exact)
+      keep(slot, "inner", wire["function"])
+      keep(slot, "exact_inner", exact["function"])
+    end
   end
 end
 
 function handlers.function_call(_, choice, value, out)
   if type(value) ~= "table" then return end
-  local wire = { ["function"] = value }
-  local slot = take_fragment(choice, wire, wire, out)
+  local slot = take_fragment(choice, { ["function"] = value }, out)
   if slot then slot.legacy = true end
 end
 
 --- Fields of a delta whose events come in this order; the rest follows.
-local first = { "role", "content", "images", "audio" }
 local is_first = { role = true, content = true, images = true, audio = true }
 
-local function take_delta(state, choice, delta, out, exact)
-  local thought = decode.reasoning(delta)
-  if thought then emit(out, { type = "reasoning", delta = thought }) end
-  for _, name in ipairs(first) do
-    if delta[name] ~= nil then handlers[name](state, choice, delta[name], out) end
-  end
+local function take_rest(state, choice, delta, out, event, position)
   for name, value in pairs(delta) do
-    local handler = handlers[name]
-    if handler and not is_first[name] then
-      handler(state, choice, value, out, exact)
-    elseif not handler then
-      local text = content.text(value)
-      if text then choice:append(name, text) else choice.message[name] = value end
+    if not is_first[name] then
+      local handler = handlers[name]
+      local text = not handler and content.text(value)
+      if handler then
+        handler(state, choice, value, out, event, position)
+      elseif text then
+        choice:append(name, text)
+      else
+        choice.message[name] = value
+      end
     end
   end
+end
+
+local function take_delta(state, choice, delta, out, event, position)
+  local thought = decode.reasoning(delta)
+  if thought then emit(out, { type = "reasoning", delta = thought }) end
+  if delta.role ~= nil then choice.role = present(delta.role) or choice.role end
+  if delta.content ~= nil then handlers.content(state, choice, delta.content, out) end
+  if delta.images ~= nil then handlers.images(state, choice, delta.images, out) end
+  if delta.audio ~= nil then handlers.audio(state, choice, delta.audio, out) end
+  take_rest(state, choice, delta, out, event, position)
 end
 
 local function end_calls(choice, out)
@@ -219,9 +222,7 @@ function M.end_choice(choice, out)
   choice.told = true
   end_calls(choice, out)
   local raw = choice.meta.finish_reason
-  local reason = finish_of.read(raw, {
-    refusal = choice.texts.refusal and true or nil, tool_calls = choice.calls.slots[1] ~= nil, complete = true,
-  })
+  local reason = finish_of.read(raw, choice.texts.refusal and "" or nil, choice.calls.slots[1] ~= nil, true)
   emit(out, { type = "finish", reason = reason, raw = raw ~= nil and tostring(raw) or nil })
 end
 
@@ -258,16 +259,16 @@ end
 --- Take one element of a chunk's choices.
 --- @param state table
 --- @param wire table
---- @param position integer
+--- @param position integer        among the choices
 --- @param out multimodal.Delta[]  is appended to
---- @param exact table?            the element with explicit nulls
-function M.take_choice(state, wire, position, out, exact)
+--- @param event table             what the chunk was read from
+function M.take_choice(state, wire, position, out, event)
   local index = tonumber(wire.index) or position - 1
   local choice = M.at(state, index)
   local delta, told = wire.delta, index == 0 and out or nil
   if type(delta) ~= "table" then delta = wire.message end
   if type(delta) ~= "table" then delta = { content = wire.text } end
-  take_delta(state, choice, delta, told, exact and (exact.delta or exact.message))
+  take_delta(state, choice, delta, told, event, position)
   take_meta(choice, wire)
   if choice.finished then M.end_choice(choice, told) end
 end

@@ -1,9 +1,11 @@
 --- What stands in `content`, `images` and `annotations`: text and media, in whatever form a gateway gives them.
---- Names: is_blob is_mixed mixed text present split url_of picture memory.
+--- Names: is_blob is_mixed mixed text present list split url_of picture memory.
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 
 local M = {}
+
+local nothing = {} -- for reading alone
 
 local function class_name(value)
   local class = getmetatable(value)
@@ -51,8 +53,18 @@ end
 --- @param value any
 --- @return string?
 function M.present(value)
+  if value == nil or value == "" then return nil end
+  if type(value) == "string" then return value end
   local text = M.text(value)
-  return text ~= nil and text ~= "" and text or nil
+  return text ~= "" and text or nil
+end
+
+--- A list to read, empty where there is none.
+--- @param value any
+--- @return table
+function M.list(value)
+  if value == nil then return nothing end
+  return type(value) == "table" and not M.is_mixed(value) and value or nothing
 end
 
 local function add_text(parts, text)

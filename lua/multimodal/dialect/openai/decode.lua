@@ -1,5 +1,5 @@
 --- A whole chat completion as a neutral reply.
---- Names: decode body exact reasoning thought. A stream that is accumulated to the same shape goes through `body` as well.
+--- Names: decode body exact has_more reasoning thought wire_usage. A stream that is accumulated to the same shape goes through `body` as well.
 local content = require("multimodal.dialect.openai.content")
 local failure = require("multimodal.dialect.openai.failure")
 local finish = require("multimodal.reply.finish")
@@ -15,14 +15,11 @@ local M = {}
 --- @field complete boolean
 --- @field calls table<integer, multimodal.ToolCall[]>?   by position of the choice
 --- @field pictures table<table, multimodal.Media>?       by image element
---- @field exact table?                                   the body with explicit nulls, for what is echoed
+--- @field exact table?                                   the choices with explicit nulls, for what is echoed
+--- @field event table?                                   or what they are read from
 --- @field warnings string[]?
 
-local present = content.present
-
-local function list(value)
-  return type(value) == "table" and not content.is_mixed(value) and value or {}
-end
+local list, present = content.list, content.present
 
 --- The text of a thinking part: a string, or a list of text parts.
 --- @param part table
@@ -50,16 +47,18 @@ local function read_part(part, parts, thoughts, known)
 end
 
 local function read_content(value, known)
-  local parts, thoughts = {}, {}
-  if type(value) == "table" and not content.is_mixed(value) then
-    for _, part in ipairs(value) do read_part(part, parts, thoughts, known) end
-  elseif value ~= nil then
-    content.split(value, parts)
+  local parts = {}
+  if type(value) ~= "table" or content.is_mixed(value) then
+    if value ~= nil then content.split(value, parts) end
+    return parts
   end
+  local thoughts = {}
+  for _, part in ipairs(value) do read_part(part, parts, thoughts, known) end
   return parts, thoughts[1] and table.concat(thoughts) or nil
 end
 
 local function refusal_in(value)
+  if type(value) ~= "table" then return nil end
   for _, part in ipairs(list(value)) do
     if type(part) == "table" and part.type == "refusal" then return present(part.refusal) end
   end
@@ -109,6 +108,7 @@ end
 --- @param message table
 --- @return string?
 function M.reasoning(message)
+  if message.reasoning == nil and message.reasoning_content == nil and message.reasoning_details == nil then return nil end
   return present(message.reasoning_content) or present(message.reasoning) or reasoning_of_details(message.reasoning_details)
 end
 
@@ -125,7 +125,10 @@ end
 local function read_calls(message, ready, warnings)
   local calls, taken = {}, {}
   local wires = list(message.tool_calls)
-  if not wires[1] and type(message.function_call) == "table" then wires = { { ["function"] = message.function_call } } end
+  if wires[1] == nil then
+    if type(message.function_call) ~= "table" then return calls end
+    wires = { { ["function"] = message.function_call } }
+  end
   for i, wire in ipairs(wires) do
     local call = ready and ready[i]
     if not call then
@@ -141,30 +144,6 @@ local function read_calls(message, ready, warnings)
   return calls
 end
 
---- What must go back to a gateway of this dialect as it came, and only if it came.
-local function native_of(message, exact)
-  local native = {}
-  for _, name in ipairs { "reasoning_content", "reasoning", "refusal" } do native[name] = present(message[name]) end
-  if list(message.reasoning_details)[1] ~= nil then native.reasoning_details = exact.reasoning_details end
-  if list(message.tool_calls)[1] ~= nil then native.tool_calls = exact.tool_calls end
-  local audio = type(message.audio) == "table" and present(message.audio.id)
-  if audio then native.audio = { id = audio } end
-  local files = {}
-  for i, annotation in ipairs(list(message.annotations)) do
-    if type(annotation) == "table" and annotation.type == "file" then files[#files + 1] = exact.annotations[i] end
-  end
-  if files[1] then native.annotations = json.array(files) end
-  return next(native) ~= nil and native or nil
-end
-
-local function text_of(parts)
-  local texts, others = {}, false
-  for _, part in ipairs(parts) do
-    if part.type == "text" then texts[#texts + 1] = part.text else others = true end
-  end
-  return table.concat(texts), not others and #texts <= 1
-end
-
 local function message_in(choice)
   local message = choice.message
   if type(message) ~= "table" then message = choice.delta end
@@ -172,29 +151,112 @@ local function message_in(choice)
   return { content = choice.text }
 end
 
+--- The JSON of an event once more, with explicit nulls and exact numbers: what goes back must be what came.
+local function exact_body(event)
+  if event.exact == nil then
+    local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
+    if type(exact) == "table" and exact[1] ~= nil then exact = exact[1] end
+    event.exact = type(exact) == "table" and exact or false
+  end
+  return event.exact
+end
+
+--- The message or delta of one choice with explicit nulls.
+--- @param event table
+--- @param position integer   among the choices
+--- @return table
+function M.exact(event, position)
+  local body = exact_body(event)
+  local choice = body and list(body.choices)[position]
+  return type(choice) == "table" and message_in(choice) or {}
+end
+
+--- Whether a call has fields beside those that every call has.
+--- @param wire table
+--- @return boolean
+function M.has_more(wire)
+  for name in pairs(wire) do
+    if name ~= "id" and name ~= "type" and name ~= "function" and name ~= "index" then return true end
+  end
+  for name in pairs(list(wire["function"])) do
+    if name ~= "name" and name ~= "arguments" then return true end
+  end
+  return false
+end
+
+local function any_has_more(wires)
+  for _, wire in ipairs(wires) do
+    if type(wire) == "table" and M.has_more(wire) then return true end
+  end
+  return false
+end
+
+--- The files among annotations, which go back so that they are not parsed again.
+local function files_of(annotations, exact)
+  local files
+  for i, annotation in ipairs(list(annotations)) do
+    if type(annotation) == "table" and annotation.type == "file" then
+      files = files or {}
+      files[#files + 1] = list(exact().annotations)[i]
+    end
+  end
+  return files and json.array(files)
+end
+
+--- What must go back to a gateway of this dialect as it came, and only if it came.
+local function native_of(message, known, position)
+  local function exact()
+    return known.exact and known.exact[position] or known.event and M.exact(known.event, position) or message
+  end
+  local native = {
+    reasoning_content = present(message.reasoning_content), reasoning = present(message.reasoning),
+    refusal = present(message.refusal), annotations = files_of(message.annotations, exact),
+  }
+  if list(message.reasoning_details)[1] ~= nil then native.reasoning_details = exact().reasoning_details end
+  if any_has_more(list(message.tool_calls)) then native.tool_calls = exact().tool_calls end
+  local audio = type(message.audio) == "table" and present(message.audio.id)
+  if audio then native.audio = { id = audio } end
+  return next(native) ~= nil and native or nil
+end
+
+local function text_of(parts)
+  local first = parts[1]
+  if first == nil then return "", true end
+  if parts[2] == nil and first.type == "text" then return first.text, true end
+  local texts, others = {}, false
+  for _, part in ipairs(parts) do
+    if part.type == "text" then texts[#texts + 1] = part.text else others = true end
+  end
+  return table.concat(texts), not others and texts[2] == nil
+end
+
 local function read_choice(choice, position, known, warnings)
   local message = message_in(choice)
-  local exact = known.exact and known.exact.choices[position]
   local parts, thoughts = read_content(message.content, known)
-  add_images(message, parts, known, warnings)
-  add_audio(message, parts, warnings)
+  if message.images ~= nil then add_images(message, parts, known, warnings) end
+  if message.audio ~= nil then add_audio(message, parts, warnings) end
   local calls = read_calls(message, known.calls and known.calls[position], warnings)
   local text, plain = text_of(parts)
   local refusal = present(message.refusal) or refusal_in(message.content)
-  local raw = choice.finish_reason
+  local raw, called = choice.finish_reason, calls[1] ~= nil
   return {
     text = text, parts = parts,
     reasoning = M.reasoning(message) or thoughts,
     refusal = refusal,
-    citations = list(message.annotations),
+    citations = type(message.annotations) == "table" and message.annotations or {},
     tool_calls = calls,
-    finish_reason = finish.read(raw, { refusal = refusal, tool_calls = calls[1] ~= nil, complete = known.complete }),
+    finish_reason = finish.read(raw, refusal, called, known.complete),
     finish_reason_raw = raw ~= nil and tostring(raw) or nil,
     message = {
-      role = "assistant", content = parts, plain = plain, tool_calls = calls[1] and calls or nil,
-      dialect = "openai", native = native_of(message, exact and message_in(exact) or message),
+      role = "assistant", content = parts, plain = plain, tool_calls = called and calls or nil,
+      dialect = "openai", native = native_of(message, known, position),
     },
   }
+end
+
+local function before(a, b)
+  if a.index ~= b.index then return a.index < b.index end
+  return a.position < b.position
 end
 
 --- Choices in the order of their index; one without an index has that of its place.
@@ -205,10 +267,7 @@ local function ordered(choices)
       order[#order + 1] = { choice = choice, position = i, index = tonumber(choice.index) or i - 1 }
     end
   end
-  table.sort(order, function(a, b)
-    if a.index ~= b.index then return a.index < b.index end
-    return a.position < b.position
-  end)
+  if order[2] ~= nil then table.sort(order, before) end
   return order
 end
 
@@ -230,7 +289,7 @@ end
 function M.body(body, known, event)
   local choices, warnings, failed = {}, known.warnings or {}, nil
   for _, entry in ipairs(ordered(body.choices)) do
-    local err = failure.of_choice(entry.choice.error, event)
+    local err = entry.choice.error ~= nil and failure.of_choice(entry.choice.error, event) or nil
     failed = failed or err
     local choice = read_choice(entry.choice, entry.position, known, warnings)
     if err then choice.finish_reason, choice.error = "error", err end
@@ -247,34 +306,19 @@ function M.body(body, known, event)
   }
 end
 
---- Fields whose explicit nulls matter on the way back; only then is a body read a second time.
-local echoed = { '"reasoning_details"', '"extra_content"', '"annotations"' }
-
---- The same JSON with explicit nulls and exact numbers, where something in it goes back to the gateway.
---- @param event table
---- @return table?
-function M.exact(event)
-  for _, name in ipairs(echoed) do
-    if event.data:find(name, 1, true) then
-      local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
-      return type(exact) == "table" and exact[1] or exact
-    end
-  end
-  return nil
-end
-
 --- Read a whole body.
 --- @param event table  {data = JSON text, media = blobs}
 --- @return multimodal.Neutral?
 --- @return multimodal.Error?
 function M.decode(event)
   if event.type == "error" then return nil, failure.read(nil, nil, event) end
-  local value, fault = json.decode(event.data, { media = event.media })
+  local media_of = event.media
+  local value, fault = json.decode(event.data, media_of and media_of[1] and { media = media_of } or nil)
   if type(value) == "table" and value[1] ~= nil then value = value[1] end
   if type(value) ~= "table" then return nil, failure.broken(event, fault) end
   local err = failure.in_body(value, event)
   if err then return nil, err end
-  return M.body(value, { complete = true, exact = M.exact(event) }, event)
+  return M.body(value, { complete = true, event = event }, event)
 end
 
 return M

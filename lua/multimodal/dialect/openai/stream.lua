@@ -10,7 +10,7 @@ local usage_of = require("multimodal.reply.usage")
 
 local M = {}
 
-local present = content.present
+local list, present = content.list, content.present
 
 --- A state for one stream.
 --- @param options? {skip_bad_chunks: boolean?, concat_names: boolean?}
@@ -20,10 +20,6 @@ function M.begin(options)
     options = options or {}, raw = {}, choices = {}, order = {}, pictures = {}, warnings = {},
     fresh = true, images = 0,
   }
-end
-
-local function list(value)
-  return type(value) == "table" and not content.is_mixed(value) and value or {}
 end
 
 local function fail(state, err)
@@ -48,7 +44,7 @@ end
 --- Usage is cumulative: the last one holds.
 local function take_usage(state, value, out)
   local told = decode.wire_usage(value)
-  local usage = usage_of.read(told)
+  local usage = told and usage_of.read(told)
   if not usage then return end
   state.raw.usage = told
   chunk.emit(out, { type = "usage", usage = usage })
@@ -59,7 +55,7 @@ local function choice_error(state, value, event)
   local choices = list(value.choices)
   if choices[2] ~= nil or state.order[2] then return nil end
   local wire = choices[1]
-  return type(wire) == "table" and failure.of_choice(wire.error, event) or nil
+  return type(wire) == "table" and wire.error ~= nil and failure.of_choice(wire.error, event) or nil
 end
 
 local function read_chunk(state, value, event)
@@ -71,11 +67,9 @@ local function read_chunk(state, value, event)
     state.started = true
     chunk.emit(out, { type = "start", id = present(state.raw.id), model = present(state.raw.model) })
   end
-  local choices, exact = list(value.choices), decode.exact(event)
+  local choices = list(value.choices)
   for position, wire in ipairs(choices) do
-    if type(wire) == "table" then
-      chunk.take_choice(state, wire, position, out, exact and list(list(exact.choices)[position]))
-    end
+    if type(wire) == "table" then chunk.take_choice(state, wire, position, out, event) end
   end
   take_usage(state, value, out)
   local whole = state.fresh and type(choices[1]) == "table" and choices[1].message ~= nil
@@ -85,7 +79,21 @@ local function read_chunk(state, value, event)
   return out
 end
 
-local nothing = { ["null"] = true, ["{}"] = true, ['""'] = true }
+--- The end mark: what is still open ends well.
+local function close(state)
+  local out = {}
+  state.done = true
+  if state.choices[0] then chunk.end_choice(state.choices[0], out) end
+  return out
+end
+
+local object = ("{"):byte()
+local nothing = { [""] = true, ["null"] = true, ["{}"] = true, ['""'] = true }
+
+--- Whether a short event says nothing: keep-alives of proxies.
+local function is_empty(data)
+  return nothing[data:match("^%s*(.-)%s*$")] == true
+end
 
 --- Take one event.
 --- @param state table
@@ -97,14 +105,12 @@ function M.delta(state, event)
   if state.done or event.type == "ping" then return {} end
   if event.type == "error" then return fail(state, failure.read(nil, nil, event)) end
   local data = event.data
-  if data:find("^%s*%[DONE%]") then
-    local out = {}
-    state.done = true
-    if state.choices[0] then chunk.end_choice(state.choices[0], out) end
-    return out
+  if data:byte() ~= object then
+    if data:find("^%s*%[DONE%]") then return close(state) end
   end
-  if not data:find("%S") or nothing[data:match("^%s*(.-)%s*$")] then return {} end
-  local value, fault = json.decode(data, { media = event.media })
+  if #data < 64 and is_empty(data) then return {} end
+  local media = event.media
+  local value, fault = json.decode(data, media and media[1] and { media = media } or nil)
   if type(value) == "table" and value[1] ~= nil then value = value[1] end
   if type(value) == "table" then return read_chunk(state, value, event) end
   if not state.options.skip_bad_chunks then return fail(state, failure.broken(event, fault)) end
@@ -141,7 +147,7 @@ local function gather(state, over, complete)
   for name, value in pairs(state.raw) do raw[name] = value end
   for i, text in ipairs(state.warnings) do warnings[i] = text end
   return raw, {
-    complete = complete, calls = calls, pictures = state.pictures, exact = { choices = exact }, warnings = warnings,
+    complete = complete, calls = calls, pictures = state.pictures, exact = exact, warnings = warnings,
   }
 end
 
