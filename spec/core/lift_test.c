@@ -227,6 +227,9 @@ static void test_data_url_kept(void) {
 }
 
 static void test_escapes(void) {
+  /* An escape takes the run over the bound; the colon ends it. */
+  lifts("[\"QUJDREVGR0hJSktMTU5PUF\\u002fx:\"]", "[\"QUJDREVGR0hJSktMTU5PUF/x:\"]", 0,
+        "[\"QUJDREVGR0hJSktMTU5PUF/x:\"]");
   lifts("\"" B24 "\\/\\/\\u002b\\u002F" B24 "\"",
         "\"\1"
         "1\1\"",

@@ -465,15 +465,15 @@ static int follow(struct mm_lift *l, struct mm_buf *out, struct mm_error *err) {
 
 /* Characters to take before the output must be followed again, so that a run that grows too long
  * always reaches up to the end of the output. */
-static size_t window(const struct mm_lift *l) {
-  if (!l->in_string || l->fixed || l->scanned == l->run) return l->above ? l->above : 1;
-  size_t run = l->scanned - l->run;
+static size_t window(const struct mm_lift *l, const struct mm_buf *out) {
+  if (!l->in_string || l->fixed) return l->above ? l->above : 1;
+  size_t run = out->len - l->run; /* with an escape that is not whole yet */
   return run < l->above ? l->above + 1 - run : 1;
 }
 
 static int feed_text(struct mm_lift *l, const char *bytes, size_t n, size_t *used,
                      struct mm_buf *out, struct mm_error *err) {
-  size_t take_n = window(l) < n ? window(l) : n;
+  size_t take_n = window(l, out) < n ? window(l, out) : n;
   const char *raw = memchr(bytes, 1, take_n);
   if (raw) take_n = (size_t)(raw - bytes);
   int rc = append(out, bytes, take_n, err);
