@@ -35,7 +35,9 @@ local function child(script, url, ...)
   return figures
 end
 
-local answer = server.json(200, { id = "r", choices = { { index = 0, message = { role = "assistant", content = "seen" }, finish_reason = "stop" } } })
+local answer = server.json(200, {
+  id = "r", choices = { { index = 0, message = { role = "assistant", content = "seen" }, finish_reason = "stop" } },
+})
 
 local function event(delta, finish)
   return 'data: {"id":"r","object":"chat.completion.chunk","choices":[{"index":0,"delta":' .. delta .. ',"finish_reason":'
@@ -191,11 +193,17 @@ describe("heavy #big", function()
     script("/talk", steps, sizes.streams)
     local figures = child("streams", s.url, "/talk", sizes.streams)
     assert.equal(sizes.streams, figures.ended)
-    local seen, last_begin, first_end = assert(s:requests(sizes.streams + 1)), 0, math.huge
-    for i = 2, sizes.streams + 1 do
-      last_begin = math.max(last_begin, seen[i].at)
-      first_end = math.min(first_end, seen[i].answered)
-    end
+    local last_begin, first_end
+    assert(s:wait(function()
+      last_begin, first_end = 0, math.huge
+      for i = 2, sizes.streams + 1 do
+        local request = s.seen[i]
+        local ended = request and (request.answered or s.connections[request.connection].closed)
+        if not ended then return false end
+        last_begin, first_end = math.max(last_begin, request.at), math.min(first_end, ended)
+      end
+      return true
+    end))
     assert.is_true(last_begin < first_end, "not all were open at the same time")
   end)
 

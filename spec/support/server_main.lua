@@ -282,11 +282,15 @@ local function base64(bytes)
   return text:sub(1, #text - padding) .. ("="):rep(padding)
 end
 
+local texts = {} -- base64 of a block, by pattern
+
 --- A whole number of patterns, near BLOCK bytes long, a multiple of 3 so that base64 blocks join; and its base64.
 local function pattern_block(pattern, as_base64)
   local times = math.max(1, BLOCK // (3 * #pattern)) * 3
   local block = pattern:rep(times)
-  return block, as_base64 and base64(block) or block
+  if not as_base64 then return block, block end
+  texts[pattern] = texts[pattern] or base64(block)
+  return block, texts[pattern]
 end
 
 function Connection:fill(step)
