@@ -164,6 +164,12 @@ describe("json_decode", function()
     assert.equal("\239\191\189\n", decode('"\\ud83d\\n"'))
   end)
 
+  it("keeps the halves of a pair on demand, in three bytes each", function()
+    assert.equal("a\237\160\189", core.json_decode('"a\\ud83d"', { halves = true }))
+    assert.equal("\237\184\128", core.json_decode('"\\ude00"', { halves = true }))
+    assert.equal("\240\159\152\128", core.json_decode('"\\ud83d\\ude00"', { halves = true }))
+  end)
+
   it("nests 512 deep and no deeper, in any coroutine", function()
     local function nested(n, open, close)
       return open:rep(n) .. "1" .. close:rep(n)

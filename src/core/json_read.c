@@ -129,9 +129,10 @@ static char *put_utf8(char *out, uint32_t c) {
   return out;
 }
 
-/* At the backslash of \uXXXX; takes a second escape where the two are a surrogate pair. Moves *s
- * behind what it took. Returns the end of the output, NULL when it is no escape. */
-static char *unescape_unit(const char **s, char *out) {
+/* At the backslash of \uXXXX; takes a second escape where the two are a surrogate pair; a lone half
+ * is kept or replaced. Moves *s behind what it took. Returns the end of the output, NULL when it is
+ * no escape. */
+static char *unescape_unit(const char **s, char *out, bool halves_kept) {
   int32_t unit = code_unit(*s + 2);
   if (unit < 0) return NULL;
   *s += 6;
@@ -143,13 +144,13 @@ static char *unescape_unit(const char **s, char *out) {
       return put_utf8(out, 0x10000u + ((uint32_t)(unit - 0xD800) << 10) + (uint32_t)(low - 0xDC00));
     }
   }
-  return put_utf8(out, 0xFFFD);
+  return put_utf8(out, halves_kept ? (uint32_t)unit : 0xFFFD);
 }
 
-static char *unescape(const char **s, char *out) {
+static char *unescape(const char **s, char *out, bool halves_kept) {
   char c = (*s)[1];
   switch (c) {
-    case 'u': return unescape_unit(s, out);
+    case 'u': return unescape_unit(s, out, halves_kept);
     case '"':
     case '\\':
     case '/': break;
@@ -235,7 +236,7 @@ static int unescape_string(struct mm_json_reader *r, size_t begin, size_t close,
       int rc = add_mark(r, (size_t)(out - first), index);
       if (rc != MM_OK) return fail_at(err, begin, rc, "not enough memory");
     } else {
-      out = unescape(&s, out);
+      out = unescape(&s, out, r->halves_kept);
       if (!out) return fail_at(err, (size_t)(s - r->text), MM_ESYNTAX, "invalid escape");
     }
   }

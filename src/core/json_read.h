@@ -39,9 +39,10 @@ struct mm_json_reader {
   unsigned depth;
   unsigned max_depth;
   bool marks_allowed; /* a raw 0x01 in a string begins a mark; otherwise it is malformed */
+  bool halves_kept; /* a lone surrogate stays, in three bytes (WTF-8): its other half may follow */
 
   /* of the last token; borrowed until the next call */
-  const char *bytes;               /* lone surrogates are U+FFFD */
+  const char *bytes;               /* lone surrogates are U+FFFD, unless kept */
   size_t n;                        /* bytes */
   const struct mm_json_mark *mark; /* `marks` of them, in order */
   size_t marks;                    /* media that belong into the bytes */
@@ -57,7 +58,8 @@ struct mm_json_reader {
 };
 
 /* Begin reading n bytes at text, which stay where they are until mm_json_reader_free. A leading BOM
- * is skipped. Change max_depth (at most MM_JSON_DEPTH) and marks_allowed (false) after it. */
+ * is skipped. Change max_depth (at most MM_JSON_DEPTH), marks_allowed and halves_kept (false) after
+ * it. */
 void mm_json_reader_init(struct mm_json_reader *r, const char *text, size_t n);
 
 /* Give the memory back. Needless after a text of at most MM_JSON_ROOM bytes without marks. */

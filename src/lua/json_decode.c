@@ -26,6 +26,7 @@ struct decoding {
   int media; /* stack index of the list of media; 0 for none */
   bool null; /* null is core.null */
   bool exact;
+  bool halves;
   unsigned depth;
   struct frame frames[MM_JSON_DEPTH];
   struct mm_error err;
@@ -259,6 +260,7 @@ static void read_options(lua_State *L, struct decoding *d) {
   lua_settop(L, 2);
   d->null = flag(L, "null");
   d->exact = flag(L, "exact");
+  d->halves = flag(L, "halves");
   lua_pushliteral(L, "media");
   lua_rawget(L, 2);
   if (lua_isnil(L, 3)) return;
@@ -275,9 +277,11 @@ int mm_json_decode(lua_State *L) {
   d.media = 0;
   d.null = false;
   d.exact = false;
+  d.halves = false;
   d.depth = 0;
   read_options(L, &d);
   d.r = push_reader(L, &local, text, n, d.media != 0);
+  d.r->halves_kept = d.halves;
   luaL_checkstack(L, 8, "JSON");
   int rc = decode(&d);
   mm_json_reader_free(d.r);
