@@ -59,12 +59,15 @@ $sudo apt-get update -qq
 packages=()
 for choice in "${missing[@]}"; do
   IFS='|' read -ra names <<<"$choice"
+  found=
   for name in "${names[@]}"; do
-    if apt-cache policy "$name" | grep -q 'Candidate: [^(]'; then
-      packages+=("$name")
+    if [[ $(apt-cache policy "$name") =~ Candidate:\ [^\(] ]]; then
+      found=$name
       break
     fi
   done
+  [ -n "$found" ] || { echo "This release has no package ${names[*]}" >&2; exit 1; }
+  packages+=("$found")
 done
 
 echo "Installing: ${packages[*]}"
