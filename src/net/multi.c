@@ -49,10 +49,22 @@ static void drain(struct mm_multi *m) {
   }
 }
 
+/* libcurl lost sight of a transfer, which would never end by itself, and does not say of which. */
+static void give_up_all(struct mm_multi *m) {
+  struct mm_link *all = &m->engine->all;
+  for (struct mm_link *l = all->next; l != all; l = l->next) {
+    struct mm_exchange *x = MM_CONTAINER(l, struct mm_exchange, in_all);
+    if (x->multi != m || x->state != MM_RUNNING || x->fault != MM_FAULT_NONE) continue;
+    x->fault = MM_FAULT_MEMORY;
+    m->engine->look = true;
+  }
+}
+
 static void act(struct mm_multi *m, curl_socket_t socket, int flags) {
   int running;
-  curl_multi_socket_action(m->curl, socket, flags, &running);
+  CURLMcode rc = curl_multi_socket_action(m->curl, socket, flags, &running);
   drain(m);
+  if (rc != CURLM_OK && rc != CURLM_BAD_SOCKET) give_up_all(m);
 }
 
 static void on_timer(uv_timer_t *timer) {
