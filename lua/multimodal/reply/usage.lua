@@ -6,22 +6,22 @@ local M = {}
 
 --- A number as the provider wrote it, also in quotes; nil for anything else.
 local function amount(value)
-  local kind = type(value)
-  if kind ~= "number" and kind ~= "string" then return nil end
-  local number = tonumber(value)
-  if number and number == number and number >= 0 and number < math.huge then return number end
-  return nil
+  if type(value) == "string" then value = tonumber(value) end
+  if type(value) ~= "number" or not (value >= 0 and value < math.huge) then return nil end
+  return value
 end
 
 local function tokens(value)
-  local number = amount(value)
-  return number and integer(number)
+  if value == nil then return nil end
+  if type(value) ~= "number" or not (value >= 0 and value < math.huge) then value = amount(value) end
+  return value and integer(value)
 end
 
-local function details(usage, chat, responses)
-  local table_of = usage[chat]
-  if type(table_of) ~= "table" then table_of = usage[responses] end
-  return type(table_of) == "table" and table_of or {}
+local nothing = {}
+
+local function details(chat, responses)
+  if chat == nil then chat = responses end
+  return type(chat) == "table" and chat or nothing
 end
 
 --- Read the `usage` of the OpenAI family, under the names of chat or of responses. What the provider does not say
@@ -34,10 +34,10 @@ function M.read(usage)
   local output = tokens(usage.completion_tokens) or tokens(usage.output_tokens)
   local total = tokens(usage.total_tokens)
   if not total and input and output then total = integer(input + output) end
-  local cost = amount(usage.cost)
+  local cost = usage.cost ~= nil and amount(usage.cost) or nil
   if not (input or output or total or cost) then return nil end
-  local of_input = details(usage, "prompt_tokens_details", "input_tokens_details")
-  local of_output = details(usage, "completion_tokens_details", "output_tokens_details")
+  local of_input = details(usage.prompt_tokens_details, usage.input_tokens_details)
+  local of_output = details(usage.completion_tokens_details, usage.output_tokens_details)
   return {
     input_tokens = input,
     output_tokens = output,

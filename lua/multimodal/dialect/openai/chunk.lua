@@ -7,6 +7,8 @@ local finish_of = require("multimodal.reply.finish")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 
+local next, type = next, type
+
 local M = {}
 
 local list, present = content.list, content.present
@@ -20,6 +22,7 @@ function M.at(state, index)
   choice = accumulate.new(index, state.options, function(text) state.warnings[#state.warnings + 1] = text end)
   state.choices[index] = choice
   state.order[#state.order + 1] = choice
+  if index == 0 then state.said = choice.content end
   return choice
 end
 
@@ -81,6 +84,7 @@ end
 local handlers = {}
 
 function handlers.content(state, choice, value, out)
+  if type(value) == "string" then return take_text(state, choice, value, out) end
   if type(value) == "table" and not content.is_mixed(value) then
     for _, part in ipairs(value) do take_part(state, choice, part, out) end
   else
@@ -178,30 +182,26 @@ end
 --- Fields of a delta whose events come in this order; the rest follows.
 local is_first = { role = true, content = true, images = true, audio = true }
 
-local function take_rest(state, choice, delta, out, event, position)
-  for name, value in pairs(delta) do
-    if not is_first[name] then
-      local handler = handlers[name]
-      local text = not handler and content.text(value)
-      if handler then
-        handler(state, choice, value, out, event, position)
-      elseif text then
-        choice:append(name, text)
-      else
-        choice.message[name] = value
-      end
-    end
-  end
+local function take_other(state, choice, name, value, out, event, position)
+  local handler = handlers[name]
+  if handler then return handler(state, choice, value, out, event, position) end
+  local text = content.text(value)
+  if text then choice:append(name, text) else choice.message[name] = value end
 end
 
 local function take_delta(state, choice, delta, out, event, position)
-  local thought = decode.reasoning(delta)
-  if thought then emit(out, { type = "reasoning", delta = thought }) end
+  local said = delta.content
+  if delta.reasoning ~= nil or delta.reasoning_content ~= nil or delta.reasoning_details ~= nil then
+    local thought = decode.reasoning(delta)
+    if thought then emit(out, { type = "reasoning", delta = thought }) end
+  end
   if delta.role ~= nil then choice.role = present(delta.role) or choice.role end
-  if delta.content ~= nil then handlers.content(state, choice, delta.content, out) end
+  if said ~= nil then handlers.content(state, choice, said, out) end
   if delta.images ~= nil then handlers.images(state, choice, delta.images, out) end
   if delta.audio ~= nil then handlers.audio(state, choice, delta.audio, out) end
-  take_rest(state, choice, delta, out, event, position)
+  for name, value in next, delta do
+    if not is_first[name] then take_other(state, choice, name, value, out, event, position) end
+  end
 end
 
 local function end_calls(choice, out)
@@ -244,7 +244,7 @@ end
 local apart = { index = true, delta = true, message = true, text = true, usage = true }
 
 local function take_meta(choice, wire)
-  for name, value in pairs(wire) do
+  for name, value in next, wire do
     if name == "logprobs" then
       merge_logprobs(choice.meta, value)
     elseif name == "finish_reason" then
@@ -263,9 +263,8 @@ end
 --- @param out multimodal.Delta[]  is appended to
 --- @param event table             what the chunk was read from
 function M.take_choice(state, wire, position, out, event)
-  local index = tonumber(wire.index) or position - 1
-  local choice = M.at(state, index)
-  local delta, told = wire.delta, index == 0 and out or nil
+  local choice = state.choices[wire.index] or M.at(state, tonumber(wire.index) or position - 1)
+  local delta, told = wire.delta, choice.index == 0 and out or nil
   if type(delta) ~= "table" then delta = wire.message end
   if type(delta) ~= "table" then delta = { content = wire.text } end
   take_delta(state, choice, delta, told, event, position)

@@ -5,6 +5,7 @@ local media = require("multimodal.media")
 
 local M = {}
 
+local type, getmetatable = type, getmetatable
 local nothing = {} -- for reading alone
 
 local function class_name(value)
@@ -68,18 +69,15 @@ function M.list(value)
 end
 
 local function add_text(parts, text)
-  if text == "" then return end
-  local last = parts[#parts]
-  if last and last.type == "text" then
-    last.text = last.text .. text
-  else
-    parts[#parts + 1] = { type = "text", text = text }
-  end
+  if text ~= "" then parts[#parts + 1] = { type = "text", text = text } end
 end
+
+local longest_alt = 1024
 
 --- Take the `![alt](` and `)` of a picture in Markdown away from around it.
 local function unwrap(before, after)
-  local open = before:find("!%[[^%]]*%]%(%s*<?$")
+  local from = math.max(1, #before - longest_alt)
+  local open = before:find("!%[[^%[%]]*%]%(%s*<?$", from)
   local _, close = after:find('^>?[ \t]*"?[^%)"\n]*"?%)')
   if not (open and close) then return before, after end
   return before:sub(1, open - 1), after:sub(close + 1)
@@ -125,7 +123,7 @@ local picture_types = { png = true, jpg = true, jpeg = true, webp = true, gif = 
 --- Links to pictures: the text stays as it is, the pictures stand after it.
 local function add_links(parts, text)
   if text:find("![", 1, true) then
-    for url in text:gmatch("!%[[^%]]*%]%(%s*<?(https?://[^%s%)>]+)") do
+    for url in text:gmatch("!%[[^%[%]]*%]%(%s*<?(https?://[^%s%)>]+)") do
       parts[#parts + 1] = media.from_url("image", url)
     end
   end

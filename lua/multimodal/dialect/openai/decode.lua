@@ -1,5 +1,6 @@
 --- A whole chat completion as a neutral reply.
---- Names: decode body exact has_more reasoning thought wire_usage. A stream that is accumulated to the same shape goes through `body` as well.
+--- Names: decode body exact has_more reasoning thought wire_usage.
+--- A stream that is accumulated to the same shape goes through `body` as well.
 local content = require("multimodal.dialect.openai.content")
 local failure = require("multimodal.dialect.openai.failure")
 local finish = require("multimodal.reply.finish")
@@ -123,12 +124,12 @@ end
 
 --- Calls of a message; ids that are missing or taken are made.
 local function read_calls(message, ready, warnings)
-  local calls, taken = {}, {}
-  local wires = list(message.tool_calls)
+  local calls, wires = {}, list(message.tool_calls)
   if wires[1] == nil then
     if type(message.function_call) ~= "table" then return calls end
     wires = { { ["function"] = message.function_call } }
   end
+  local taken = {}
   for i, wire in ipairs(wires) do
     local call = ready and ready[i]
     if not call then
@@ -191,13 +192,18 @@ local function any_has_more(wires)
   return false
 end
 
+--- The message of a choice with explicit nulls.
+local function exact_of(message, known, position)
+  return known.exact and known.exact[position] or known.event and M.exact(known.event, position) or message
+end
+
 --- The files among annotations, which go back so that they are not parsed again.
-local function files_of(annotations, exact)
+local function files_of(message, known, position)
   local files
-  for i, annotation in ipairs(list(annotations)) do
+  for i, annotation in ipairs(list(message.annotations)) do
     if type(annotation) == "table" and annotation.type == "file" then
       files = files or {}
-      files[#files + 1] = list(exact().annotations)[i]
+      files[#files + 1] = list(exact_of(message, known, position).annotations)[i]
     end
   end
   return files and json.array(files)
@@ -205,18 +211,21 @@ end
 
 --- What must go back to a gateway of this dialect as it came, and only if it came.
 local function native_of(message, known, position)
-  local function exact()
-    return known.exact and known.exact[position] or known.event and M.exact(known.event, position) or message
+  local thought, reasoning = present(message.reasoning_content), present(message.reasoning)
+  local refusal, details, calls, audio, files = present(message.refusal), nil, nil, nil, nil
+  if message.reasoning_details ~= nil and list(message.reasoning_details)[1] ~= nil then
+    details = exact_of(message, known, position).reasoning_details
   end
-  local native = {
-    reasoning_content = present(message.reasoning_content), reasoning = present(message.reasoning),
-    refusal = present(message.refusal), annotations = files_of(message.annotations, exact),
+  if message.tool_calls ~= nil and any_has_more(list(message.tool_calls)) then
+    calls = exact_of(message, known, position).tool_calls
+  end
+  if message.annotations ~= nil then files = files_of(message, known, position) end
+  if type(message.audio) == "table" and present(message.audio.id) then audio = { id = message.audio.id } end
+  if not (thought or reasoning or refusal or details or calls or files or audio) then return nil end
+  return {
+    reasoning_content = thought, reasoning = reasoning, refusal = refusal, annotations = files,
+    reasoning_details = details, tool_calls = calls, audio = audio,
   }
-  if list(message.reasoning_details)[1] ~= nil then native.reasoning_details = exact().reasoning_details end
-  if any_has_more(list(message.tool_calls)) then native.tool_calls = exact().tool_calls end
-  local audio = type(message.audio) == "table" and present(message.audio.id)
-  if audio then native.audio = { id = audio } end
-  return next(native) ~= nil and native or nil
 end
 
 local function text_of(parts)

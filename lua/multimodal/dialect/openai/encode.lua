@@ -142,7 +142,7 @@ local function encode_messages(messages, profile, warnings)
     local context = { place = ("messages[%d]"):format(i), profile = profile, warnings = warnings }
     local wire, err = (encoders[message.role] or encode_other)(message, context)
     if not wire then return nil, err end
-    wires[i] = parts.extend(wire, message.extra)
+    wires[i] = message.extra and parts.extend(wire, message.extra) or wire
   end
   return json.array(wires)
 end
@@ -174,7 +174,7 @@ function M.encode(prompt, profile)
   local messages, err = encode_messages(prompt.messages, profile, warnings)
   if not messages then return nil, err, warnings end
   local body
-  body, err = parameters.encode({ messages = messages }, prompt, profile, warnings)
+  body, err = parameters.encode(messages, prompt, profile, warnings)
   if not body then return nil, err, warnings end
   return request(body), nil, warnings
 end

@@ -7,15 +7,16 @@ local kinds = require("multimodal.dialect.openai.kinds")
 
 local M = {}
 
-local longest_message, longest_body = 2000, 4096
+local longest_message, longest_body, longest_title = 2000, 4096, 512
 
 --- Keys are never in an error, also when a gateway quotes one.
 local function without_keys(text)
   return (text:gsub("%f[%w]sk%-[%w_%-%*%.]+", "sk-***"))
 end
 
---- At most n bytes of a text, cut before a character, not in one.
+--- At most n bytes of a text without keys, cut before a character, not in one.
 local function head(text, n)
+  text = without_keys(text:sub(1, 2 * n))
   if #text <= n then return text end
   while n > 0 and (text:byte(n + 1) or 0) >= 0x80 and text:byte(n + 1) < 0xC0 do n = n - 1 end
   return text:sub(1, n)
@@ -138,22 +139,34 @@ local function make(status, headers, body, raw)
     or (failed and ("HTTP %d"):format(failed)) or "the gateway sent an error without a message"
   return error_class.new {
     kind = kind,
-    message = head(without_keys(message), longest_message),
+    message = head(message, longest_message),
     status = failed,
     code = words[1],
     retryable = retryable,
     retry_after = headers_of.retry_after(headers) or wait,
     request_id = headers_of.request_id(headers, body),
-    body = raw and head(without_keys(raw), longest_body),
+    body = raw and head(raw, longest_body),
   }
+end
+
+local function trimmed(words)
+  return words:gsub("^%s+", ""):match("^(.*%S)")
+end
+
+local function title_of(data)
+  local _, open = data:find("<[Tt][Ii][Tt][Ll][Ee]")
+  local _, begin = data:find(">", open or #data + 1, true)
+  local finish = begin and data:find("</", begin, true)
+  return finish and trimmed(data:sub(begin + 1, math.min(finish - 1, begin + longest_title)))
 end
 
 --- What a page of a web server says: its title, or the text itself where it is no page.
 local function of_page(data, status)
-  local title = data:match("<[Tt][Ii][Tt][Ll][Ee][^>]*>%s*(.-)%s*</[Tt][Ii][Tt][Ll][Ee]")
-  if text(title) then return title end
+  data = data:sub(1, 65536)
+  local title = title_of(data)
+  if title then return title end
   if data:find("^%s*<") or not text(data) then return status and ("HTTP %d"):format(status) or nil end
-  return head(data:match("^%s*(.-)%s*$"), 512)
+  return trimmed(head(data:gsub("^%s+", ""), longest_title))
 end
 
 --- The data of an event stream that stands where a body should.
@@ -219,7 +232,7 @@ end
 --- @return multimodal.Error
 function M.empty(event)
   return error_class.new {
-    kind = "protocol", message = "the gateway sent a reply without choices", body = head(without_keys(plain(event)), longest_body),
+    kind = "protocol", message = "the gateway sent a reply without choices", body = head(plain(event), longest_body),
   }
 end
 
@@ -233,7 +246,7 @@ function M.broken(event, fault)
   local message = page and "the gateway sent a page, not JSON: " .. page
     or "the gateway sent no JSON" .. (fault and ": " .. fault.message or "")
   return error_class.new {
-    kind = "protocol", message = head(without_keys(message), longest_message), body = head(without_keys(raw), longest_body),
+    kind = "protocol", message = head(message, longest_message), body = head(raw, longest_body),
   }
 end
 

@@ -5,9 +5,6 @@ local parts = require("multimodal.dialect.openai.parts")
 
 local M = {}
 
---- Options that go out under their own name, as they are.
-local same = { "model", "temperature", "top_p", "top_k", "seed", "n" }
-
 local function array(value)
   if type(value) ~= "table" then return json.array { value } end
   local copy = {}
@@ -40,7 +37,6 @@ function reasoning.thinking(body, value)
 end
 
 local function add_reasoning(body, value, profile)
-  if value == nil then return true end
   if type(value) == "string" and not efforts[value] then
     return parts.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
   end
@@ -71,7 +67,7 @@ local function add_tools(body, options)
     body.tools = json.array {}
     for _, tool in ipairs(options.tools) do add_tool(body.tools, tool) end
   end
-  if options.tool_choice ~= nil then body.tool_choice = choice_of(options.tool_choice) end
+  if options.tool_choice then body.tool_choice = choice_of(options.tool_choice) end
   body.parallel_tool_calls = options.parallel_tools
 end
 
@@ -114,34 +110,38 @@ local function warn(body, warnings)
   end
 end
 
+local refusable = { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "schema", "tools" }
+
 --- The first option that the gateway is known not to take.
 local function refused(options, profile)
-  for _, name in ipairs { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "schema", "tools" } do
-    if options[name] and profile.refuses and profile.refuses[name] then
-      return parts.unsupported(name, ("%s does not take it; leave it out, or send it by extra"):format(profile.name or "this gateway"))
+  for _, name in ipairs(refusable) do
+    if options[name] and profile.refuses[name] then
+      return select(2, parts.unsupported(name,
+        ("%s does not take it; leave it out, or send it by extra"):format(profile.name or "this gateway")))
     end
   end
-  return true
+  return nil
 end
 
---- Put the options into a request body.
---- @param body table
+--- The request body of messages and options. `false` is an option that was taken away.
+--- @param messages table
 --- @param prompt multimodal.Prompt
 --- @param profile multimodal.Profile
 --- @param warnings string[]   is appended to
 --- @return table? body
 --- @return multimodal.Error? err
-function M.encode(body, prompt, profile, warnings)
+function M.encode(messages, prompt, profile, warnings)
   local options = prompt.options
-  local fine, err = refused(options, profile)
-  if not fine then return nil, err end
-  for _, name in ipairs(same) do
-    if options[name] then body[name] = options[name] end
-  end
+  local err = profile.refuses and refused(options, profile)
+  if err then return nil, err end
+  local stop, fine = options.stop, true
+  local body = {
+    messages = messages, model = options.model or nil, temperature = options.temperature or nil,
+    top_p = options.top_p or nil, top_k = options.top_k or nil, seed = options.seed or nil, n = options.n or nil,
+    stop = type(stop) == "table" and array(stop) or stop or nil,
+  }
   if options.max_tokens then body[profile.max_tokens_field or "max_tokens"] = options.max_tokens end
-  local stop = options.stop
-  if stop then body.stop = type(stop) == "table" and array(stop) or stop end
-  fine, err = add_reasoning(body, options.reasoning or nil, profile)
+  if options.reasoning then fine, err = add_reasoning(body, options.reasoning, profile) end
   if not fine then return nil, err end
   add_tools(body, options)
   add_output(body, options)
@@ -149,8 +149,8 @@ function M.encode(body, prompt, profile, warnings)
     body.stream = true
     if profile.stream_options then body.stream_options = { include_usage = true } end
   end
-  warn(body, warnings)
-  return parts.extend(body, options.extra or nil)
+  if body.stop or body.n or body.tools then warn(body, warnings) end
+  return options.extra and parts.extend(body, options.extra) or body
 end
 
 return M

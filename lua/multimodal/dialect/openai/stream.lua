@@ -10,7 +10,8 @@ local usage_of = require("multimodal.reply.usage")
 
 local M = {}
 
-local list, present = content.list, content.present
+local next, type = next, type
+local present = content.present
 
 --- A state for one stream.
 --- @param options? {skip_bad_chunks: boolean?, concat_names: boolean?}
@@ -30,52 +31,61 @@ end
 local once = { id = true, object = true, created = true }
 local left_out = { choices = true, usage = true, obfuscation = true, error = true }
 
-local function take_top(state, value)
-  local raw = state.raw
-  for name, field in pairs(value) do
-    if once[name] then
-      if raw[name] == nil or raw[name] == "" then raw[name] = field end
-    elseif not left_out[name] and (field ~= "" or raw[name] == nil) then
-      raw[name] = field
+local function take_top(raw, value)
+  for name, field in next, value do
+    local known = raw[name]
+    if known ~= field and not left_out[name] then
+      local first = known == nil or known == ""
+      if first or not once[name] and field ~= "" then raw[name] = field end
     end
   end
 end
 
 --- Usage is cumulative: the last one holds.
-local function take_usage(state, value, out)
-  local told = decode.wire_usage(value)
-  local usage = told and usage_of.read(told)
+local function take_usage(state, told, out)
+  local usage = usage_of.read(told)
   if not usage then return end
   state.raw.usage = told
   chunk.emit(out, { type = "usage", usage = usage })
 end
 
 --- An error of the only choice ends the stream; one of several is kept with its choice.
-local function choice_error(state, value, event)
-  local choices = list(value.choices)
-  if choices[2] ~= nil or state.order[2] then return nil end
+local function error_in(state, value, choices, event)
+  if value.error ~= nil or value.choices == nil or value.object == "error" then
+    local err = failure.in_body(value, event)
+    if err then return err end
+  end
   local wire = choices[1]
-  return type(wire) == "table" and wire.error ~= nil and failure.of_choice(wire.error, event) or nil
+  if choices[2] ~= nil or state.order[2] or type(wire) ~= "table" or wire.error == nil then return nil end
+  return failure.of_choice(wire.error, event)
+end
+
+--- Whether the first chunk is a whole body, of a gateway that ignored the wish for a stream.
+local function is_whole(value, wire)
+  return type(wire) == "table" and wire.message ~= nil and value.object ~= "chat.completion.chunk"
 end
 
 local function read_chunk(state, value, event)
-  local err = failure.in_body(value, event) or choice_error(state, value, event)
+  local choices = type(value.choices) == "table" and value.choices or {}
+  local err = error_in(state, value, choices, event)
   if err then return fail(state, err) end
   local out = {}
-  take_top(state, value)
+  take_top(state.raw, value)
   if not state.started then
     state.started = true
-    chunk.emit(out, { type = "start", id = present(state.raw.id), model = present(state.raw.model) })
+    out[1] = { type = "start", id = present(state.raw.id), model = present(state.raw.model) }
   end
-  local choices = list(value.choices)
-  for position, wire in ipairs(choices) do
-    if type(wire) == "table" then chunk.take_choice(state, wire, position, out, event) end
+  for position = 1, #choices do
+    local wire = choices[position]
+    if type(wire) == "table" then
+      chunk.take_choice(state, wire, position, out, event)
+      if wire.usage ~= nil then take_usage(state, wire.usage, out) end
+    end
   end
-  take_usage(state, value, out)
-  local whole = state.fresh and type(choices[1]) == "table" and choices[1].message ~= nil
-    and value.object ~= "chat.completion.chunk"
-  state.fresh, state.whole = false, whole or nil
-  if whole and state.choices[0] then chunk.end_choice(state.choices[0], out) end
+  if value.usage ~= nil then take_usage(state, value.usage, out) end
+  state.whole = state.fresh and is_whole(value, choices[1]) or nil
+  state.fresh = false
+  if state.whole and state.choices[0] then chunk.end_choice(state.choices[0], out) end
   return out
 end
 
@@ -87,7 +97,7 @@ local function close(state)
   return out
 end
 
-local object = ("{"):byte()
+local byte, object = string.byte, ("{"):byte()
 local nothing = { [""] = true, ["null"] = true, ["{}"] = true, ['""'] = true }
 
 --- Whether a short event says nothing: keep-alives of proxies.
@@ -105,9 +115,7 @@ function M.delta(state, event)
   if state.done or event.type == "ping" then return {} end
   if event.type == "error" then return fail(state, failure.read(nil, nil, event)) end
   local data = event.data
-  if data:byte() ~= object then
-    if data:find("^%s*%[DONE%]") then return close(state) end
-  end
+  if byte(data) ~= object and data:find("^%s*%[DONE%]") then return close(state) end
   if #data < 64 and is_empty(data) then return {} end
   local media = event.media
   local value, fault = json.decode(data, media and media[1] and { media = media } or nil)
@@ -122,9 +130,14 @@ end
 --- @param state table
 --- @param text string
 function M.text_delta(state, text)
-  state.started, state.fresh, state.whole = true, false, nil
+  local said = state.said
+  if not said or state.whole then
+    state.started, state.fresh, state.whole = true, false, nil
+    said = text ~= "" and chunk.at(state, 0).content
+  end
   if text == "" then return end
-  chunk.at(state, 0):append_content(text)
+  local n = said.n + 1
+  said.n, said[n] = n, text
 end
 
 --- Whether the end mark came.
