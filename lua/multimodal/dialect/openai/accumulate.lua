@@ -1,8 +1,8 @@
 --- One choice of a stream as it grows, and the whole body's shape made of it. Nothing is joined before it is asked for.
 --- Names: new.
+local audio = require("multimodal.dialect.openai.audio")
 local content = require("multimodal.dialect.openai.content")
 local json = require("multimodal.json")
-local media = require("multimodal.media")
 local tool_calls = require("multimodal.reply.tool_calls")
 
 local M = {}
@@ -179,76 +179,12 @@ function Choice:append_annotations(name, list)
   end
 end
 
---- Bytes of the next base64: an unfinished quantum waits for the next fragment, `=` ends one.
-local function decode_fragment(audio, text)
-  if not audio.begun then text = text:gsub("^%s*[Dd][Aa][Tt][Aa]:[^,]*,", "") end
-  audio.begun = true
-  text = audio.carry .. text:gsub("%s+", "")
-  local bytes = {}
-  local from, pad, last = 1, text:find("=+")
-  while pad do
-    bytes[#bytes + 1] = media.base64_bytes(text:sub(from, pad - 1))
-    from = last + 1
-    pad, last = text:find("=+", from)
-  end
-  local whole = #text - from + 1
-  whole = whole - whole % 4
-  bytes[#bytes + 1] = media.base64_bytes(text:sub(from, from + whole - 1))
-  audio.carry = text:sub(from + whole)
-  return table.concat(bytes)
-end
-
 --- Take a fragment of audio.
 --- @return string? bytes
 --- @return string? transcript
 function Choice:append_audio(fragment)
-  local audio = self.audio or { carry = "", fields = {}, transcript = { n = 0 } }
-  self.audio = audio
-  for name, value in pairs(fragment) do
-    if name ~= "data" and name ~= "transcript" and audio.fields[name] == nil then audio.fields[name] = value end
-  end
-  local words, data = content.present(fragment.transcript), content.present(fragment.data)
-  if words then push(audio.transcript, words) end
-  if not data then return nil, words end
-  local bytes = decode_fragment(audio, data)
-  audio.writer = audio.writer or media.writer {}
-  audio.writer:write(bytes)
-  return bytes, words
-end
-
---- Blobs in a row as one.
-local function one_blob(blobs)
-  if not blobs[2] then return blobs[1] end
-  local writer = media.writer {}
-  for _, blob in ipairs(blobs) do
-    for offset = 0, blob:size() - 1, 65536 do writer:write(blob:read(offset, 65536)) end
-  end
-  return writer:finish()
-end
-
-local small = 12288 -- bytes that a decoder would leave as text in a whole body
-
---- The bytes so far. A snapshot closes the writer; what comes after goes to another.
-local function audio_data(audio, over)
-  local rest = over and #audio.carry > 1 and media.base64_bytes(audio.carry)
-  if rest then
-    audio.carry, audio.writer = "", audio.writer or media.writer {}
-    audio.writer:write(rest)
-  end
-  if audio.writer then
-    audio.blob = one_blob { audio.blob or audio.writer:finish(), audio.blob and audio.writer:finish() }
-    audio.writer = nil
-  end
-  local blob = audio.blob
-  return blob and blob:size() < small and blob:base64() or blob
-end
-
-local function audio_of(audio, over)
-  if not audio then return nil end
-  local whole = { data = audio_data(audio, over) }
-  for name, value in pairs(audio.fields) do whole[name] = value end
-  if audio.transcript.n > 0 then whole.transcript = joined(audio.transcript) end
-  return whole
+  self.audio = self.audio or audio.new()
+  return audio.append(self.audio, fragment)
 end
 
 local function call_of(slot, extra, inner)
@@ -294,7 +230,7 @@ function Choice:build(over)
   if self.images[1] then message.images = array_of(self.images) end
   message.reasoning_details = details_of(self.details)
   message.annotations = self.annotations and array_of(self.annotations)
-  message.audio = audio_of(self.audio, over)
+  message.audio = self.audio and audio.whole(self.audio, over)
   local exact = {
     reasoning_details = details_of(self.exact_details), annotations = self.exact_annotations,
   }

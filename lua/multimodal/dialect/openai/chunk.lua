@@ -6,6 +6,7 @@ local decode = require("multimodal.dialect.openai.decode")
 local finish_of = require("multimodal.reply.finish")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
+local native = require("multimodal.dialect.openai.native")
 
 local next, type = next, type
 
@@ -111,13 +112,13 @@ end
 function handlers.reasoning_details(_, choice, value, _, event, position)
   if list(value)[1] == nil then return end
   choice:append_details("details", value)
-  choice:append_details("exact_details", list(decode.exact(event, position).reasoning_details))
+  choice:append_details("exact_details", list(native.exact(event, position).reasoning_details))
 end
 
 function handlers.annotations(_, choice, value, _, event, position)
   if list(value)[1] == nil then return end
   choice:append_annotations("annotations", value)
-  choice:append_annotations("exact_annotations", list(decode.exact(event, position).annotations))
+  choice:append_annotations("exact_annotations", list(native.exact(event, position).annotations))
 end
 
 local function announce(slot, out)
@@ -163,8 +164,8 @@ end
 function handlers.tool_calls(_, choice, value, out, event, position)
   for i, wire in ipairs(list(value)) do
     local slot = type(wire) == "table" and take_fragment(choice, wire, out)
-    if slot and decode.has_more(wire) then
-      local exact = list(list(decode.exact(event, position).tool_calls)[i])
+    if slot and native.has_more(wire) then
+      local exact = list(list(native.exact(event, position).tool_calls)[i])
       keep(slot, "extra", wire)
       keep(slot, "exact_extra", exact)
       keep(slot, "inner", wire["function"])

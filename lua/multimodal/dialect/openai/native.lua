@@ -1,0 +1,100 @@
+--- What of an assistant's message must go back to its gateway as it came, and only if it came.
+--- Names: message_in exact has_more of.
+local content = require("multimodal.dialect.openai.content")
+local json = require("multimodal.json")
+
+local M = {}
+
+local list, present = content.list, content.present
+
+--- The message of a choice, under whatever name it came.
+--- @param choice table
+--- @return table
+function M.message_in(choice)
+  local message = choice.message
+  if type(message) ~= "table" then message = choice.delta end
+  if type(message) == "table" then return message end
+  return { content = choice.text }
+end
+
+--- The JSON of an event once more, with explicit nulls and exact numbers: what goes back must be what came.
+local function exact_body(event)
+  if event.exact == nil then
+    local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
+    if type(exact) == "table" and exact[1] ~= nil then exact = exact[1] end
+    event.exact = type(exact) == "table" and exact or false
+  end
+  return event.exact
+end
+
+--- The message or delta of one choice with explicit nulls.
+--- @param event table
+--- @param position integer   among the choices
+--- @return table
+function M.exact(event, position)
+  local body = exact_body(event)
+  local choice = body and list(body.choices)[position]
+  return type(choice) == "table" and M.message_in(choice) or {}
+end
+
+--- Whether a call has fields beside those that every call has.
+--- @param wire table
+--- @return boolean
+function M.has_more(wire)
+  for name in pairs(wire) do
+    if name ~= "id" and name ~= "type" and name ~= "function" and name ~= "index" then return true end
+  end
+  for name in pairs(list(wire["function"])) do
+    if name ~= "name" and name ~= "arguments" then return true end
+  end
+  return false
+end
+
+local function any_has_more(wires)
+  for _, wire in ipairs(wires) do
+    if type(wire) == "table" and M.has_more(wire) then return true end
+  end
+  return false
+end
+
+--- The message of a choice with explicit nulls.
+local function exact_of(message, known, position)
+  return known.exact and known.exact[position] or known.event and M.exact(known.event, position) or message
+end
+
+--- The files among annotations, which go back so that they are not parsed again.
+local function files_of(message, known, position)
+  local files
+  for i, annotation in ipairs(list(message.annotations)) do
+    if type(annotation) == "table" and annotation.type == "file" then
+      files = files or {}
+      files[#files + 1] = list(exact_of(message, known, position).annotations)[i]
+    end
+  end
+  return files and json.array(files)
+end
+
+--- What must go back, nil where nothing must.
+--- @param message table                      as received, nulls left out
+--- @param known multimodal.openai.Known
+--- @param position integer                   of its choice in the body
+--- @return table?
+function M.of(message, known, position)
+  local thought, reasoning = present(message.reasoning_content), present(message.reasoning)
+  local refusal, details, calls, audio, files = present(message.refusal), nil, nil, nil, nil
+  if message.reasoning_details ~= nil and list(message.reasoning_details)[1] ~= nil then
+    details = exact_of(message, known, position).reasoning_details
+  end
+  if message.tool_calls ~= nil and any_has_more(list(message.tool_calls)) then
+    calls = exact_of(message, known, position).tool_calls
+  end
+  if message.annotations ~= nil then files = files_of(message, known, position) end
+  if type(message.audio) == "table" and present(message.audio.id) then audio = { id = message.audio.id } end
+  if not (thought or reasoning or refusal or details or calls or files or audio) then return nil end
+  return {
+    reasoning_content = thought, reasoning = reasoning, refusal = refusal, annotations = files,
+    reasoning_details = details, tool_calls = calls, audio = audio,
+  }
+end
+
+return M
