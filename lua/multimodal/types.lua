@@ -99,7 +99,7 @@
 --- @field decode fun(event: table): multimodal.Neutral?, multimodal.Error?     a whole body: {data = JSON text, media = blobs}
 --- @field begin fun(): table                                        a state for one stream
 --- @field delta fun(state: table, event: table): multimodal.Delta[]?, multimodal.Error?
---- @field text_delta fun(state: table, text: string)                what the text path handed out, instead of delta
+--- @field text_delta fun(state: table, text: string): string        what the text path handed out, instead of delta; what to tell of it
 --- @field ended fun(state: table): boolean                          the end mark came: do not wait for the end of the body
 --- @field finish fun(state: table): multimodal.Neutral?, multimodal.Error?  no more events: complete, or kind truncated
 --- @field partial fun(state: table): multimodal.Neutral             what has arrived so far

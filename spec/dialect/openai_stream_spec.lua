@@ -121,6 +121,21 @@ describe("openai stream #small", function()
     assert.equal("audio_1", made.audio.id)
   end)
 
+  it("joins surrogate pairs that were torn over two chunks", function()
+    local function chunk(field, text)
+      return 'data: {"choices":[{"index":0,"delta":{"' .. field .. '":"' .. text .. '"}}]}\n\n'
+    end
+    local body = chunk("content", "a\\ud83d") .. chunk("reasoning", "\\ud83d") .. chunk("content", "\\ude00b")
+      .. chunk("reasoning", "\\ude01") .. chunk("content", "\\ud83d") .. chunk("content", "c\\ud83d") .. "data: [DONE]\n\n"
+    for _, run in ipairs { support.run, support.run_text } do
+      local state, deltas = run(openai, body)
+      local made = reply.new(assert(openai.finish(state)))
+      assert.equal("a\240\159\152\128b\239\191\189c\239\191\189", made.text)
+      assert.equal(made.text, joined(deltas, "text"))
+      assert.equal("\240\159\152\129", made.reasoning)
+    end
+  end)
+
   it("shows what has come at any time", function()
     local state = openai.begin()
     assert.equal("", openai.partial(state).choices[1].text)

@@ -66,7 +66,7 @@ function M.run_text(dialect, body, options)
   while not dialect.ended(state) do
     local text, why = decoder:next_text()
     if text then
-      dialect.text_delta(state, text)
+      text = dialect.text_delta(state, text)
       taken = taken + 1
       if text ~= "" then deltas[#deltas + 1] = { type = "text", delta = text } end
     elseif why ~= "event" then

@@ -92,7 +92,7 @@ local function pull(self)
     end
     local text, why = self.exchange:next_text()
     if text then
-      self.text_delta(self.state, text)
+      text = self.text_delta(self.state, text)
       if text ~= "" then return text, true end
     elseif why == "event" then
       receive(self)

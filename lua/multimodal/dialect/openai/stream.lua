@@ -5,6 +5,7 @@ local content = require("multimodal.dialect.openai.content")
 local decode = require("multimodal.dialect.openai.decode")
 local error_class = require("multimodal.error")
 local failure = require("multimodal.dialect.openai.failure")
+local halves = require("multimodal.dialect.openai.halves")
 local json = require("multimodal.json")
 local usage_of = require("multimodal.reply.usage")
 
@@ -89,10 +90,32 @@ local function read_chunk(state, value, event)
   return out
 end
 
+--- Read a chunk; pairs that were torn over two chunks are joined.
+local function read_json(state, data, media)
+  local options = media and media[1] and { media = media } or nil
+  if not state.held and not halves.torn(data) then return json.decode(data, options) end
+  options = options or {}
+  options.halves = true
+  local value, fault = json.decode(data, options)
+  if value == nil then return nil, fault end
+  state.held = state.held or {}
+  value = halves.mend(state.held, value)
+  if next(state.held) == nil then state.held = nil end
+  return value
+end
+
+--- Half a pair that waits for nothing any more is replaced.
+local function give_up_halves(state, out)
+  local held = state.held
+  state.held = nil
+  for position, wire in ipairs(held and halves.left(held) or {}) do chunk.take_choice(state, wire, position, out, {}) end
+end
+
 --- The end mark: what is still open ends well.
 local function close(state)
   local out = {}
   state.done = true
+  give_up_halves(state, out)
   if state.choices[0] then chunk.end_choice(state.choices[0], out) end
   return out
 end
@@ -117,8 +140,7 @@ function M.delta(state, event)
   local data = event.data
   if byte(data) ~= object and data:find("^%s*%[DONE%]") then return close(state) end
   if #data < 64 and is_empty(data) then return {} end
-  local media = event.media
-  local value, fault = json.decode(data, media and media[1] and { media = media } or nil)
+  local value, fault = read_json(state, data, event.media)
   if type(value) == "table" and value[1] ~= nil then value = value[1] end
   if type(value) == "table" then return read_chunk(state, value, event) end
   if not state.options.skip_bad_chunks then return fail(state, failure.broken(event, fault)) end
@@ -129,15 +151,21 @@ end
 --- Take text that the text path handed out: what `delta` would have done with its event.
 --- @param state table
 --- @param text string
+--- @return string text  what there is to tell of it
 function M.text_delta(state, text)
+  if state.held then
+    state.held = nil
+    text = halves.replacement .. text
+  end
   local said = state.said
   if not said or state.whole then
     state.started, state.fresh, state.whole = true, false, nil
     said = text ~= "" and chunk.at(state, 0).content
   end
-  if text == "" then return end
+  if text == "" then return text end
   local n = said.n + 1
   said.n, said[n] = n, text
+  return text
 end
 
 --- Whether the end mark came.
@@ -179,6 +207,7 @@ end
 function M.finish(state)
   state.over = true
   if state.failed then return nil, state.failed end
+  give_up_halves(state, {})
   if not is_complete(state) then
     return nil, error_class.new { kind = "truncated", message = "the stream ended before its end mark" }
   end
