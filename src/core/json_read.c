@@ -24,6 +24,7 @@ void mm_json_reader_init(struct mm_json_reader *r, const char *text, size_t n) {
   r->depth = 0;
   r->max_depth = MM_JSON_DEPTH;
   r->marks_allowed = false;
+  r->halves_kept = false;
   r->bytes = text;
   r->n = 0;
   r->mark = NULL;
