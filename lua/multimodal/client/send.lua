@@ -9,10 +9,14 @@ local response = require("multimodal.client.response")
 
 local M = {}
 
+-- A whole reply is read as one event, so only a stream looks for text in events.
+local whole_options = { lenient = true }
+
 -- A dialect's text path is data, so its decoder options are made once.
 local decoder_options = setmetatable({}, { __mode = "k" })
 
-local function decoder_for(dialect)
+local function decoder_for(dialect, streams)
+  if not streams then return core.decoder(whole_options) end
   local options = decoder_options[dialect]
   if not options then
     options = { lenient = true, text = dialect.text }
@@ -28,7 +32,7 @@ local function start(driver, request, hop, timeout)
     url = hop.url,
     headers = hop.headers,
     body = hop.body,
-    decoder = decoder_for(request.client.dialect),
+    decoder = decoder_for(request.client.dialect, request.streams),
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),
