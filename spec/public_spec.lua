@@ -2,7 +2,7 @@
 local mm = require("multimodal")
 
 local names = {
-  "client", "mock", "text", "image", "audio", "video", "file", "attach", "user", "assistant", "system", "secret", "check",
+  "client", "mock", "text", "image", "audio", "video", "file", "attach", "raw", "load", "user", "assistant", "system", "secret", "check",
   "on_error", "run", "spawn", "group", "all", "map", "each", "race", "timeout", "sleep", "wrap", "blocking", "step",
 }
 

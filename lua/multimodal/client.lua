@@ -163,9 +163,10 @@ end
 
 --- The client and the effective options of a call: itself, unless the call names another gateway, key or the like.
 --- @param own table?  checked
+--- @param raw boolean? the prompt may name the model itself
 --- @return multimodal.Client
 --- @return table options
-function Client:for_call(own)
+function Client:for_call(own, raw)
   local client, options = self, self.options
   if own then
     for name in pairs(own) do
@@ -176,7 +177,7 @@ function Client:for_call(own)
     end
     options = client == self and options_table.over(options, hide(own)) or client.options
   end
-  if client.profile.model_required and not options.model then
+  if client.profile.model_required and not options.model and not raw then
     misuse("model: expected a string, got nil; name one at mm.client or at the call")
   end
   return client, options

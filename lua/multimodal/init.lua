@@ -7,6 +7,7 @@ local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
 local mock = require("multimodal.client.mock")
 local options = require("multimodal.options")
+local raw = require("multimodal.client.raw")
 local secret = require("multimodal.client.secret")
 
 --- @class multimodal
@@ -77,6 +78,12 @@ end
 function M.system(said)
   return messages.new("system", said)
 end
+
+--- A request that goes out as equal JSON: a table or JSON text.
+M.raw = raw.new
+
+--- Likewise of a file of JSON, read when it is sent.
+M.load = raw.load
 
 --- A key or header value that prints as "secret".
 M.secret = secret.new

@@ -31,6 +31,7 @@
 --- @field dialect string?        the dialect it came from, with `native`
 --- @field native any?            what must go back to that dialect exactly as received (core.raw text or tables of it)
 --- @field extra table?           further fields of the message on the wire
+--- @field wire table?            the whole message, where the user wrote it in OpenAI's form
 
 --- @class multimodal.ToolCall
 --- @field id string

@@ -5,7 +5,9 @@ local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
 local jobs = require("multimodal.runtime.jobs")
 local json = require("multimodal.json")
+local options_table = require("multimodal.options")
 local prompts = require("multimodal.prompt.prompt")
+local raws = require("multimodal.client.raw")
 local resolve = require("multimodal.client.resolve")
 local send = require("multimodal.client.send")
 local stream = require("multimodal.reply.stream")
@@ -89,6 +91,30 @@ local function fail(client, options, err)
   return nil, error_class.new(err, { gateway = client.name, model = options.model, where = error_class.caller() })
 end
 
+--- A raw request with what belongs into it, and the options with the model that it names.
+local function said_raw(client, options, written)
+  local value, err = raws.value(written.raw, options, written.options)
+  if not value then return nil, err end
+  if value.model == nil and options.model == nil and client.profile.model_required then
+    error_class.misuse("model: expected a string, got nil; the request names none, nor does the client")
+  end
+  if type(value.model) == "string" then options = options_table.over(options, { model = value.model }) end
+  return { messages = {}, raw = value, options = options }
+end
+
+--- What is said, with media at hand: messages, or a request that was written by hand.
+local function said_of(client, options, written, warnings)
+  if written.raw then return said_raw(client, options, written) end
+  local list, err = resolve.messages(prompts.with_system(written.messages, options.system), options, warnings)
+  if not list then return nil, err end
+  return { messages = list, options = options }
+end
+
+local function written_of(prompt, more)
+  if raws.is(prompt) then return { raw = prompt, options = raws.written(prompt, more) } end
+  return prompts.new(prompt, more)
+end
+
 --- Build the request for a prompt. Files are opened and links fetched here, nothing is sent.
 --- @async
 --- @param client multimodal.Client
@@ -98,13 +124,13 @@ end
 --- @return multimodal.Request?
 --- @return multimodal.Error? err
 function M.new(client, prompt, more, opens)
-  local written = prompts.new(prompt, more)
+  local written = written_of(prompt, more)
   local options
-  client, options = client:for_call(written.options)
+  client, options = client:for_call(written.options, written.raw ~= nil)
   local warnings, streams = {}, opens or (options.on_text or options.on_event) ~= nil
-  local list, err = resolve.messages(prompts.with_system(written.messages, options.system), options, warnings)
-  if not list then return fail(client, options, err) end
-  local said = { messages = list, options = options, stream = streams }
+  local said, err = said_of(client, options, written, warnings)
+  if not said then return fail(client, options, err) end
+  said.stream, options = streams, said.options
   local wire, fault, notes = client.dialect.encode(said, client.profile)
   if not wire then return fail(client, options, fault) end
   extend(warnings, notes)

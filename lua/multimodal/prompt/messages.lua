@@ -1,6 +1,7 @@
 --- Messages and the parts in them: pure values, nothing read.
 --- Names: new is text list of content.
 local error_class = require("multimodal.error")
+local json = require("multimodal.json")
 local media = require("multimodal.media")
 
 local misuse = error_class.misuse
@@ -137,10 +138,22 @@ end
 
 local own = { role = true, content = true, name = true, extra = true }
 
+--- Whether a content is a dialect's own through and through: a string, null, or parts that all are in its form.
+local function is_native(content)
+  if type(content) ~= "table" then return true end
+  if media.is(content) or content.type ~= nil then return false end
+  for _, part in pairs(content) do
+    if type(part) ~= "table" or media.is(part) or type(part.type) ~= "string" or part.extra ~= nil then return false end
+  end
+  return true
+end
+
 --- A message written as a plain table with a role; fields that are not ours go out as they are.
 local function of_table(written, place)
   if type(written.role) ~= "string" then misuse(place .. ": role: expected a string, got " .. type(written.role)) end
-  local message = M.new(written.role, written.content or {})
+  local content = written.content
+  if content == nil or content == json.null then content = {} end
+  local message = M.new(written.role, content)
   message.name = written.name
   local extra = {}
   for name, value in pairs(written) do
@@ -148,6 +161,7 @@ local function of_table(written, place)
   end
   for name, value in pairs(type(written.extra) == "table" and written.extra or {}) do extra[name] = value end
   if next(extra) ~= nil then message.extra = extra end
+  if is_native(written.content) and written.extra == nil then message.wire = written end
   return message
 end
 

@@ -140,9 +140,13 @@ local function encode_messages(messages, profile, warnings)
   local wires = {}
   for i, message in ipairs(messages) do
     local context = { place = ("messages[%d]"):format(i), profile = profile, warnings = warnings }
-    local wire, err = (encoders[message.role] or encode_other)(message, context)
-    if not wire then return nil, err end
-    wires[i] = message.extra and parts.extend(wire, message.extra) or wire
+    if message.wire and message.role ~= "system" then
+      wires[i] = message.wire
+    else
+      local wire, err = (encoders[message.role] or encode_other)(message, context)
+      if not wire then return nil, err end
+      wires[i] = message.extra and parts.extend(wire, message.extra) or wire
+    end
   end
   return json.array(wires)
 end
