@@ -6,9 +6,9 @@ local headers = require("multimodal.client.headers")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
 local media = require("multimodal.media")
+local profiles = require("multimodal.client.profile")
 local request = require("multimodal.client.request")
 local secret = require("multimodal.client.secret")
-local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
 
@@ -22,7 +22,7 @@ media.set_fetch(fetch.get)
 --- @field options table          the effective ones
 --- @field profile table          the gateway's data
 --- @field dialect multimodal.Dialect
---- @field base {root: string, query: string}
+--- @field base {root: string, query: string, host: string}
 --- @field key multimodal.Key
 --- @field transport table        what the driver needs beside the request
 --- @field driver multimodal.Driver?  of a mock; else the host's
@@ -43,37 +43,20 @@ local function of_environment()
   return word and word ~= "" and of_word(word, "MULTIMODAL_CLIENT") or nil
 end
 
-local function module_of(folder, name)
-  if not name:find("^[%w_]+$") then return nil end
-  local found, module = pcall(require, "multimodal." .. folder .. "." .. name)
-  if found then return module end
-  if not tostring(module):find("module 'multimodal." .. folder .. "." .. name .. "' not found", 1, true) then error(module, 0) end
-  return nil
+local function dialect_of(name)
+  local module = "multimodal.dialect." .. name
+  local found, dialect = false, "module '" .. module .. "' not found"
+  if name:find("^[%w_]+$") then found, dialect = pcall(require, module) end
+  if found then return dialect end
+  if not tostring(dialect):find("module '" .. module .. "' not found", 1, true) then error(dialect, 0) end
+  misuse(("dialect: %q is unknown"):format(name))
 end
 
-local function profile_of(given)
-  local gateway = given.gateway
-  if type(gateway) == "table" then
-    if type(gateway.name) ~= "string" then misuse("gateway: name: expected a string, got " .. type(gateway.name)) end
-    return gateway
-  end
-  if gateway then
-    return module_of("gateway", gateway)
-      or misuse(("gateway: %q is unknown; pass base_url = for a server of your own"):format(gateway))
-  end
-  if given.base_url then return require("multimodal.gateway.compatible") end
-  misuse('client: no gateway; pass gateway = or base_url =, or set MULTIMODAL_CLIENT to "gateway/model"')
-end
-
-local function base_of(url)
-  if not url then misuse("base_url: this gateway needs one") end
-  local parts, why = urls.split(url)
-  if not parts then misuse(("base_url: %s: %s"):format(urls.shown(url):gsub("//[^/]*@", "//"):gsub("%c", "?"), why)) end
-  return {
-    root = parts.scheme .. "://" .. parts.authority .. parts.path:gsub("/+$", ""),
-    query = parts.query,
-    host = parts.host,
-  }
+--- A model's name behind a word of the user's own.
+local function resolve_model(options)
+  local known = options.aliases and options.model and options.aliases[options.model]
+  if known then options.model = known end
+  return options
 end
 
 local tls_names = { "ca_file", "ca_path", "client_cert", "insecure" }
@@ -103,17 +86,16 @@ end
 local function build(given)
   options_table.check(given)
   hide(given)
-  local profile = profile_of(given)
-  local options = options_table.over(profile.options or {}, given)
-  local dialect_name = options.dialect or profile.dialect
-  local base = base_of(options.base_url or profile.base_url)
+  local profile = profiles.of(given)
+  local options = resolve_model(options_table.over(profile.options or {}, given))
+  local base = profiles.base_url(profile, options)
   options.api_key = nil
   return setmetatable({
     name = profile.name == "compatible" and base.host or profile.name,
     given = given,
     options = options,
     profile = profile,
-    dialect = module_of("dialect", dialect_name) or misuse(("dialect: %q is unknown"):format(dialect_name)),
+    dialect = dialect_of(options.dialect or profile.dialect or "openai"),
     base = base,
     key = key.new(given.api_key, profile.key_variable),
     transport = transport_of(options),
@@ -150,7 +132,7 @@ function Client:with(changes)
   local given = self.given
   if changes.gateway and changes.gateway ~= given.gateway then
     given = copy_over(given, {})
-    given.base_url, given.api_key, given.model, given.dialect = nil, nil, nil, nil
+    for _, name in ipairs { "base_url", "endpoint", "project", "location", "api_key", "model", "dialect" } do given[name] = nil end
   end
   local merged = copy_over(given, changes)
   for name, value in pairs(changes) do
@@ -175,7 +157,7 @@ function Client:for_call(own, raw)
         break
       end
     end
-    options = client == self and options_table.over(options, hide(own)) or client.options
+    options = client == self and resolve_model(options_table.over(options, hide(own))) or client.options
   end
   if client.profile.model_required and not options.model and not raw then
     misuse("model: expected a string, got nil; name one at mm.client or at the call")

@@ -1,6 +1,6 @@
 --- Media: an image, audio, a video or a file, as a part of a prompt and as a part of a reply.
 --- Nothing is read until a part is sent or asked for its bytes.
---- Names: new attach from_blob from_url is set_fetch.
+--- Names: new attach from_blob from_url is set_fetch writer base64_bytes.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local options_table = require("multimodal.options")
@@ -21,7 +21,7 @@ local M = {}
 local Media = { __name = "multimodal.media" }
 Media.__index = Media
 
-local source_names = { path = true, url = true, data_url = true, base64 = true, bytes = true, blob = true }
+local source_names = { path = true, url = true, data_url = true, base64 = true, bytes = true, blob = true, file_id = true }
 
 --- A blob that grows, for media that come in fragments, and the bytes of base64.
 M.writer = core.blob_writer
@@ -106,6 +106,12 @@ function takes.blob(kind, part, blob)
   part.blob = blob
 end
 
+--- What was uploaded before, by the gateway's id of it.
+function takes.file_id(kind, part, id)
+  if type(id) ~= "string" or id == "" then error_class.misuse(kind .. ": file_id: expected a string, got " .. type(id)) end
+  part.id = refuse_control(kind, id)
+end
+
 --- A string without a name may be a link, a data URL or a path.
 local function guess(kind, part, text)
   if text == "" then error_class.misuse(kind .. ": the source is an empty string") end
@@ -185,8 +191,8 @@ function M.attach(source, options)
     part.kind = source.kind
     return part
   end
-  local mime = part:mime() or core.mime_from_path(((part.path or part.url or ""):gsub("[?#].*$", "")))
-  part.kind, part.guessed = kind_of(mime), part.path ~= nil
+  local mime = part:likely_mime() or part.path and core.mime_from_path(part.path)
+  part.kind, part.guessed = kind_of(mime), part.blob == nil
   return part
 end
 
@@ -222,11 +228,32 @@ local function decode(text)
   return mime, bytes
 end
 
+--- Types whose first bytes leave no doubt; a container such as MP4 or ZIP may rightly be called by many names.
+local sure = {
+  ["image/png"] = true, ["image/jpeg"] = true, ["image/gif"] = true, ["image/webp"] = true, ["application/pdf"] = true,
+  ["audio/wav"] = true, ["audio/flac"] = true, ["audio/aiff"] = true,
+}
+
+--- The usual name of a media type: audio/x-wav is audio/wav.
+local function usual(mime)
+  local plain = plain_mime(mime)
+  if not plain or not plain:find("^[%w.+-]+/[%w.+-]+$") then return plain end
+  return core.data_url(plain, ""):match("^data:([^;]+)")
+end
+
+--- The type that bytes surely have, where they are called by another.
+local function contradiction(said, head)
+  local found = said and core.mime_sniff(head)
+  if found and sure[found] and usual(said) ~= found and not (found == "image/png" and said:find("apng")) then return found end
+  return nil
+end
+
 local function blob_of_encoded(self)
   local mime, bytes = decode(self.encoded)
   if type(bytes) ~= "string" then return nil, bytes end
   if bytes == "" then return broken("the data URL is empty") end
-  mime = plain_mime(self.options.mime or mime) or core.mime_sniff(bytes:sub(1, 4096))
+  local head = bytes:sub(1, 4096)
+  mime = plain_mime(self.options.mime) or contradiction(self.declared, head) or plain_mime(mime) or core.mime_sniff(head)
   self.blob, self.encoded = core.blob(bytes, mime), nil
   return self.blob
 end
@@ -238,11 +265,15 @@ local advice = {
   EINVAL = "; there is nothing to send",
 }
 
+local function looks_encoded(path)
+  return #path >= 64 and path:find("^[%w+/_-]+=*%s*$") ~= nil and not path:find("^/")
+end
+
 local function blob_of_file(self)
   local blob, err = core.blob_file(self.path, plain_mime(self.options.mime))
   if blob then return blob end
   err = error_class.new(err)
-  err.message = err.message .. (advice[err.code] or "")
+  err.message = err.message .. (looks_encoded(self.path) and "; if this is base64, pass { base64 = }" or advice[err.code] or "")
   return nil, err
 end
 
@@ -262,11 +293,14 @@ end
 --- @return multimodal.Media?
 --- @return multimodal.Error? err
 function Media:opened(links)
-  if self.blob or self.url and not links then return self end
+  if self.blob or self.url and not links or self.id and not (self.path or self.encoded or self.url) then return self end
   local blob, err = blob_of(self, links)
   if not blob then return nil, err end
-  if self.blob then return self end
-  local kind = self.guessed and kind_of(blob:mime()) or self.kind
+  local kind = self.guessed and kind_of(plain_mime(self.options.mime) or blob:mime()) or self.kind
+  if self.blob then
+    self.kind = kind
+    return self
+  end
   return setmetatable({
     kind = kind, blob = blob, path = self.path, options = self.options, transcript = self.transcript, id = self.id,
   }, Media)
@@ -276,6 +310,36 @@ end
 --- @return string?
 function Media:mime()
   return plain_mime(self.options.mime or self.blob and self.blob:mime() or self.declared)
+end
+
+--- The media type, of a link by the name at the end of its path where nothing else tells.
+--- @return string?
+function Media:likely_mime()
+  local mime = self:mime()
+  if mime or not self.url then return mime end
+  return core.mime_from_path((self.url:gsub("^%a[%w+.-]*://[^/?#]*", ""):gsub("[?#].*$", "")))
+end
+
+--- What the source calls itself where its bytes are surely something else: the words for it, and the type of the
+--- bytes. A wrong name is corrected; a type that the user said stands.
+--- @return string? said   'cat.png', 'the data URL (image/png)', 'mime = "image/png"'
+--- @return string? found  the type of the bytes
+--- @return boolean? stands  what was said is sent
+function Media:misnamed()
+  if not self.blob then return nil end
+  if self.options.mime then
+    local found = contradiction(self.options.mime, self.blob:read(0, 64) or "")
+    if found then return ("mime = %q"):format(self.options.mime), found, true end
+    return nil
+  end
+  local mime = self.blob:mime()
+  if self.path then
+    local named = core.mime_from_path(self.path)
+    if named and mime and named ~= mime then return self.path:match("[^/\\]+$"), mime, false end
+  elseif self.declared and mime and contradiction(self.declared, self.blob:read(0, 64) or "") then
+    return ("the data URL (%s)"):format(self.declared), mime, false
+  end
+  return nil
 end
 
 --- Bytes, nil until they are here.

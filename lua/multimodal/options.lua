@@ -89,6 +89,9 @@ M.known = {
   headers = merged("a table of name = value"),
   query = merged("a table of name = value"),
   vendor = text,
+  app_url = text,
+  app_title = text,
+  aliases = merged("a table of word = model"),
   trailing_slash = flag,
   extra = merged("a table of body fields"),
   -- clocks
@@ -99,12 +102,16 @@ M.known = {
   -- policy
   fetch = flag,
   files = flag,
+  max_inline = count,
   private = flag,
   skip_bad_chunks = flag,
   retries = of("0 (each request is made once)", function(value) return value == 0 end),
   -- client
   gateway = of_client(strings),
   base_url = of_client(text),
+  endpoint = of_client(text),
+  project = of_client(text),
+  location = of_client(text),
   dialect = of_client(text),
   api_key = of_client(of("a string, a function or mm.secret", function(value)
     local type_of = type(value)

@@ -73,6 +73,9 @@ local function add_all(list, places, headers)
   end
 end
 
+--- Options that are headers, at whatever gateway.
+local named = { { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_title", "X-Title" } }
+
 --- What headers a request has, without the key itself.
 --- @param client table
 --- @param options table     effective
@@ -87,9 +90,13 @@ function M.plan(client, options, dialect_headers, stream)
   set(list, places, "Content-Type", "application/json")
   set(list, places, "Accept", stream and "text/event-stream" or "application/json")
   add_all(list, places, dialect_headers)
-  if options.vendor then
-    check("vendor", options.vendor)
-    set(list, places, "vendor", options.vendor)
+  add_all(list, places, client.profile.headers)
+  for _, pair in ipairs(named) do
+    local value = options[pair[1]]
+    if value then
+      check(pair[2], value)
+      set(list, places, pair[2], value)
+    end
   end
   add_all(list, places, options.headers)
   local kept = {}

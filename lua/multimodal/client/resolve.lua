@@ -17,11 +17,17 @@ end
 
 local expected = { image = "image", audio = "audio", video = "video" }
 
---- A picture that is a song by its bytes is sent as it is, and said.
+--- A picture that is a song by its bytes is sent as it is, and said; so is a name that the bytes contradict.
 local function compare(part, i, j, warnings)
-  local family, mime = expected[part.kind], part:mime()
-  if family and mime and not mime:find("^" .. family .. "/") then
-    warnings[#warnings + 1] = ("%s: the bytes are %s, sent as %s"):format(at(i, j), mime, part.kind)
+  local family, mime = expected[part.kind], part:likely_mime()
+  if family and mime and not mime:find("^" .. family .. "/") and mime ~= "application/ogg" then
+    warnings[#warnings + 1] = part.blob and ("%s: the bytes are %s, sent as %s"):format(at(i, j), mime, part.kind)
+      or ("%s: the link ends like %s, sent as %s"):format(at(i, j), mime, part.kind)
+  end
+  local said, found, stands = part:misnamed()
+  if said then
+    warnings[#warnings + 1] = ("%s: %s is %s by its bytes, %s"):format(
+      at(i, j), said, found, stands and "sent as it was said" or "sent as that")
   end
 end
 
@@ -38,8 +44,11 @@ local function resolve(part, options, warnings, i, j)
   end
   local opened, err = part:opened(wants_link(part, options) and options or nil)
   if not opened then return fault(err, i, j) end
-  if not opened.blob then return opened end
-  if not opened:mime() then
+  if not opened.blob then
+    compare(opened, i, j, warnings)
+    return opened
+  end
+  if not opened:mime() and not (opened.kind == "audio" and opened.options.format) then
     return fault({
       kind = "bad_request", code = "mime",
       message = "the type of the bytes is unknown; say it: { ..., mime = \"image/png\" }",

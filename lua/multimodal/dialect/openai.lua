@@ -1,17 +1,7 @@
 --- The OpenAI chat dialect: what is said at `POST /chat/completions`, and what comes back, whole and streamed.
 --- Pure: no network, no clock.
 ---
---- Beside `max_tokens_field` and `stream_options` a profile may say:
----   reasoning          "effort" (reasoning_effort), "object" (reasoning = {...}) or "thinking"
----   system             "string" (text alone, as one string) or "developer" (the role's name)
----   image_base64       "raw": bare base64 where others take a data URL
----   buckets            true: s3:// and gs:// links go out as they are
----   video              true: video_url parts
----   audio_formats      set of formats; all where absent
----   file               "openai", "openrouter", "khatash", "file_url", or "none"
----   tool_media         true: media in a tool's answer
----   assistant_images   false: pictures of an assistant cannot go back
----   refuses            set of options it does not take
+--- What a profile may say is listed in client/profile.lua.
 local decode = require("multimodal.dialect.openai.decode")
 local encode = require("multimodal.dialect.openai.encode")
 local failure = require("multimodal.dialect.openai.failure")

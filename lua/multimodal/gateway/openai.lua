@@ -7,4 +7,16 @@ return {
   model_required = true,
   max_tokens_field = "max_completion_tokens",
   stream_options = true,
+  reasoning = "effort",
+  file = "openai",
+  audio_formats = { wav = true, mp3 = true },
+  assistant_images = false,
+  refuses = { top_k = true, aspect_ratio = true, image_size = true },
+  limits = {
+    image = { total = 50000000, types = { ["image/png"] = true, ["image/jpeg"] = true, ["image/webp"] = true, ["image/gif"] = true } },
+    file = { types = { ["application/pdf"] = true } },
+    temperature = { 0, 2 },
+    stop = 4,
+    metadata = 16,
+  },
 }

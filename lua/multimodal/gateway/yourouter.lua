@@ -7,4 +7,9 @@ return {
   model_required = true,
   max_tokens_field = "max_tokens",
   stream_options = true,
+  reasoning = "effort",
+  file = "openai",
+  audio_formats = { wav = true, mp3 = true },
+  warns = { file = "yourouter documents files in Gemini's own dialect alone; the model may not see it" },
+  limits = { temperature = { 0, 2 }, stop = 4 },
 }

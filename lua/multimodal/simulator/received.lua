@@ -1,7 +1,7 @@
 --- What a request contained, in words that depend on nothing else: parts, types, sizes, SHA-256.
 --- Returns parts(messages), and words(parts).
 local core = require("multimodal.core")
-local picture = require("multimodal.simulator.picture")
+local picture = require("multimodal.picture")
 
 local M = {}
 

@@ -1,30 +1,34 @@
 --- A prompt as a chat completions request.
 --- Names: encode.
 local json = require("multimodal.json")
+local limits = require("multimodal.dialect.openai.limits")
 local media = require("multimodal.media")
 local parameters = require("multimodal.dialect.openai.parameters")
 local parts = require("multimodal.dialect.openai.parts")
 
 local M = {}
 
-local large = 4 * 1024 * 1024 -- characters of base64 from which a link travels better
-
-local function warn_of_size(part, place, warnings)
-  local encoded = part.blob and math.ceil(part.blob:size() / 3) * 4
-  if encoded and encoded > large then
-    warnings[#warnings + 1] = ("%s: %.1f MB of base64; an https link travels better"):format(place, encoded / 1e6)
-  end
+--- A part on its way out, for what is to be said of all of them together.
+local function note(context, place, wire, part)
+  context.sent[#context.sent + 1] = { place = place, type = wire.type, part = media.is(part) and part or nil }
 end
 
---- The parts of a message as a list, in the order they were written.
+local function is_empty(part)
+  return not media.is(part) and part.type == "text" and part.text == ""
+end
+
+--- The parts of a message as a list, in the order they were written. Empty text among others is left out, since
+--- several providers refuse it.
 local function encode_parts(list, context)
   local wires = {}
   for i, part in ipairs(list) do
-    local place = ("%s.content[%d]"):format(context.place, i)
-    local wire, err = parts.encode(part, context.profile, place)
-    if not wire then return nil, err end
-    if media.is(part) then warn_of_size(part, place, context.warnings) end
-    wires[i] = wire
+    if not is_empty(part) or not list[2] then
+      local place = ("%s.content[%d]"):format(context.place, i)
+      local wire, err = parts.encode(part, context.profile, place)
+      if not wire then return nil, err end
+      if wire.type ~= "text" then note(context, place, wire, part) end
+      wires[#wires + 1] = wire
+    end
   end
   return json.array(wires)
 end
@@ -99,6 +103,7 @@ local function sort_said(message, context, native)
     elseif part.kind == "image" and context.profile.assistant_images ~= false then
       local wire, err = parts.encode(part, context.profile, place)
       if not wire then return nil, err end
+      note(context, place, wire, part)
       pictures[#pictures + 1] = wire
     elseif not (part.kind == "audio" and native.audio and part.id == native.audio.id) then
       return parts.unsupported(place, ("an assistant's %s cannot go back to %s; put it in a user message"):format(
@@ -136,10 +141,10 @@ end
 
 local encoders = { assistant = encode_assistant, tool = encode_tool }
 
-local function encode_messages(messages, profile, warnings)
+local function encode_messages(messages, profile, sent)
   local wires = {}
   for i, message in ipairs(messages) do
-    local context = { place = ("messages[%d]"):format(i), profile = profile, warnings = warnings }
+    local context = { place = ("messages[%d]"):format(i), profile = profile, sent = sent }
     if message.wire and message.role ~= "system" then
       wires[i] = message.wire
     else
@@ -175,11 +180,14 @@ end
 function M.encode(prompt, profile)
   local warnings = {}
   if prompt.raw then return request(encode_raw(prompt)), nil, warnings end
-  local messages, err = encode_messages(prompt.messages, profile, warnings)
+  local sent = {}
+  local messages, err = encode_messages(prompt.messages, profile, sent)
   if not messages then return nil, err, warnings end
   local body
   body, err = parameters.encode(messages, prompt, profile, warnings)
   if not body then return nil, err, warnings end
+  err = limits.check(sent, body, prompt.options, profile, warnings)
+  if err then return nil, err, warnings end
   return request(body), nil, warnings
 end
 

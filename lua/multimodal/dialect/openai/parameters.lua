@@ -37,6 +37,10 @@ function reasoning.thinking(body, value)
 end
 
 local function add_reasoning(body, value, profile)
+  if profile.reasoning == false then
+    return parts.unsupported("reasoning", ("%s cannot be told how much to reason; leave it out, or send its own field by extra"):format(
+      profile.name or "this gateway"))
+  end
   if type(value) == "string" and not efforts[value] then
     return parts.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
   end
@@ -62,12 +66,21 @@ local function choice_of(value)
   return { type = "function", ["function"] = { name = name } }
 end
 
+--- Gateways that know one choice are told none: it is what they do.
+local function add_choice(body, choice, profile)
+  if profile.tool_choice == "auto" and choice ~= "auto" then
+    return parts.unsupported("tool_choice", ("%s knows \"auto\" alone; leave it out, and for \"none\" the tools as well"):format(
+      profile.name or "this gateway"))
+  end
+  body.tool_choice = choice_of(choice)
+  return true
+end
+
 local function add_tools(body, options)
   if options.tools and options.tools[1] then
     body.tools = json.array {}
     for _, tool in ipairs(options.tools) do add_tool(body.tools, tool) end
   end
-  if options.tool_choice then body.tool_choice = choice_of(options.tool_choice) end
   body.parallel_tool_calls = options.parallel_tools
 end
 
@@ -82,7 +95,18 @@ local function format_of(schema)
   }
 end
 
-local function add_output(body, options)
+--- Where no schema is known the answer is at least asked for as JSON.
+local function add_schema(body, schema, profile, warnings)
+  if profile.schema ~= "json_object" then
+    body.response_format = format_of(schema)
+    return
+  end
+  body.response_format = { type = "json_object" }
+  warnings[#warnings + 1] = ("schema: %s takes JSON as an answer but no schema; say in the prompt what it shall hold"):format(
+    profile.name or "this gateway")
+end
+
+local function add_output(body, options, profile, warnings)
   if options.modalities then body.modalities = array(options.modalities) end
   if options.aspect_ratio or options.image_size then
     body.image_config = { aspect_ratio = options.aspect_ratio, image_size = options.image_size }
@@ -90,27 +114,10 @@ local function add_output(body, options)
   if options.voice or options.audio_format then
     body.audio = { voice = options.voice, format = options.audio_format }
   end
-  if options.schema then body.response_format = format_of(options.schema) end
+  if options.schema then add_schema(body, options.schema, profile, warnings) end
 end
 
---- What gateways are known to refuse is said beforehand.
-local function warn(body, warnings)
-  if type(body.stop) == "table" and #body.stop > 4 then
-    warnings[#warnings + 1] = ("stop: %d words; most gateways take 4"):format(#body.stop)
-  end
-  if body.n and body.n > 128 then warnings[#warnings + 1] = ("n: %d; gateways take up to 128"):format(body.n) end
-  if body.tools and #body.tools > 128 then
-    warnings[#warnings + 1] = ("tools: %d of them; gateways take up to 128"):format(#body.tools)
-  end
-  for i, tool in ipairs(body.tools or {}) do
-    local name = type(tool["function"]) == "table" and tool["function"].name
-    if type(name) == "string" and (#name > 64 or name:find("[^%w_-]")) then
-      warnings[#warnings + 1] = ("tools[%d]: gateways take names of up to 64 of A-Z a-z 0-9 _ -, not %q"):format(i, name)
-    end
-  end
-end
-
-local refusable = { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "schema", "tools" }
+local refusable = { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "audio_format", "schema", "tools" }
 
 --- The first option that the gateway is known not to take.
 local function refused(options, profile)
@@ -138,18 +145,19 @@ function M.encode(messages, prompt, profile, warnings)
   local body = {
     messages = messages, model = options.model or nil, temperature = options.temperature or nil,
     top_p = options.top_p or nil, top_k = options.top_k or nil, seed = options.seed or nil, n = options.n or nil,
-    stop = type(stop) == "table" and array(stop) or stop or nil,
+    stop = stop and (type(stop) == "table" or profile.stop == "list") and array(stop) or stop or nil,
   }
   if options.max_tokens then body[profile.max_tokens_field or "max_tokens"] = options.max_tokens end
   if options.reasoning then fine, err = add_reasoning(body, options.reasoning, profile) end
   if not fine then return nil, err end
   add_tools(body, options)
-  add_output(body, options)
+  if options.tool_choice then fine, err = add_choice(body, options.tool_choice, profile) end
+  if not fine then return nil, err end
+  add_output(body, options, profile, warnings)
   if prompt.stream then
     body.stream = true
     if profile.stream_options then body.stream_options = { include_usage = true } end
   end
-  if body.stop or body.n or body.tools then warn(body, warnings) end
   return options.extra and parts.extend(body, options.extra) or body
 end
 

@@ -27,16 +27,31 @@ local function who(profile)
   return profile.name or "this gateway"
 end
 
+--- Whether links of a kind of bucket go out as they are.
+local function reads_bucket(profile, scheme)
+  local buckets = profile.buckets
+  return buckets == true or type(buckets) == "table" and buckets[scheme] == true
+end
+
+--- "s3" or "gs" of a link to a bucket.
+local function bucket_of(url)
+  local scheme = url:match("^(%w+)://")
+  scheme = scheme and scheme:lower()
+  return (scheme == "s3" or scheme == "gs") and scheme or nil
+end
+
 --- The bytes of a part as a mark, or its link; a bucket's link only where the gateway reads buckets.
 local function source(part, profile, place)
   if part.blob then return json.data_url_of(part.blob) end
   if not part.url then
+    if part.id then
+      return M.unsupported(place, ("an uploaded %s has no place there; pass its link or the file"):format(part.kind))
+    end
     error(place .. ": the " .. part.kind .. " was not opened before encoding", 0)
   end
-  local bucket = part.url:match("^([sg][3s])://")
-  if bucket and not profile.buckets then
-    return M.unsupported(place, ("%s reads no %s:// links; pass { fetch = true }, the file, or an https link"):format(
-      who(profile), bucket))
+  local bucket = bucket_of(part.url)
+  if bucket and not reads_bucket(profile, bucket) then
+    return M.unsupported(place, ("%s reads no %s:// links; pass the file, or an https link"):format(who(profile), bucket))
   end
   return part.url
 end
@@ -50,20 +65,31 @@ function writers.image(part, profile, place)
   return { type = "image_url", image_url = { url = url, detail = part.options.detail } }
 end
 
---- The words for audio formats, by the second half of the media type.
+--- The words for audio formats, by the media type.
 local formats = {
   mpeg = "mp3", mp3 = "mp3", wav = "wav", ["x-wav"] = "wav", wave = "wav", ["vnd.wave"] = "wav", ogg = "ogg", vorbis = "ogg",
-  aac = "aac", ["x-aac"] = "aac", m4a = "m4a", ["x-m4a"] = "m4a", mp4 = "m4a", aiff = "aiff", ["x-aiff"] = "aiff",
-  flac = "flac", ["x-flac"] = "flac", pcm16 = "pcm16", pcm24 = "pcm24",
+  opus = "ogg", aac = "aac", ["x-aac"] = "aac", m4a = "m4a", ["x-m4a"] = "m4a", mp4 = "m4a", aiff = "aiff",
+  ["x-aiff"] = "aiff", flac = "flac", ["x-flac"] = "flac", pcm16 = "pcm16", pcm24 = "pcm24",
 }
 
 local function format_of(part)
   if part.options.format then return part.options.format end
-  local mime = part:mime()
-  return mime and formats[mime:match("/(.*)$")]
+  local family, name = (part:mime() or ""):match("^(%w+)/(.*)$")
+  -- An MP4 file without pictures looks like one with.
+  return (family == "audio" or name == "mp4" or name == "ogg") and formats[name] or nil
+end
+
+local function listed(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, ", ")
 end
 
 function writers.audio(part, profile, place)
+  if profile.audio == false then
+    return M.unsupported(place, ("%s takes no audio in chat; send a transcript, or use a gateway that does"):format(who(profile)))
+  end
   if not part.blob then
     return M.unsupported(place, "audio goes out as bytes in this dialect, not as a link; pass { fetch = true } or the file")
   end
@@ -72,7 +98,8 @@ function writers.audio(part, profile, place)
     return M.unsupported(place, "the format of the audio is not known; write mm.audio { ..., format = \"wav\" }")
   end
   if profile.audio_formats and not profile.audio_formats[format] then
-    return M.unsupported(place, ("%s takes no %s audio; convert it to mp3 or wav"):format(who(profile), format))
+    return M.unsupported(place, ("%s takes no %s audio; convert it to one of %s"):format(
+      who(profile), format, listed(profile.audio_formats)))
   end
   return { type = "input_audio", input_audio = { data = json.base64_of(part.blob), format = format } }
 end
@@ -80,6 +107,9 @@ end
 function writers.video(part, profile, place)
   if not profile.video then
     return M.unsupported(place, ("%s takes no video in chat; send frames as images, or use a gateway that does"):format(who(profile)))
+  end
+  if part.blob and profile.video == "link" then
+    return M.unsupported(place, ("%s takes videos as https links only; pass a link"):format(who(profile)))
   end
   local url, err = source(part, profile, place)
   if not url then return nil, err end
@@ -90,10 +120,12 @@ end
 local file_writers = {}
 
 function file_writers.openai(part, profile, place, name)
-  if not part.blob then
+  local readable = part.blob or part.url and bucket_of(part.url)
+  if not readable then
     return M.unsupported(place, ("%s takes files as bytes, not as links; pass { fetch = true } or the file"):format(who(profile)))
   end
-  return { type = "file", file = { filename = name, file_data = json.data_url_of(part.blob) } }
+  local data, err = source(part, profile, place)
+  return data and { type = "file", file = { filename = name, file_data = data } }, err
 end
 
 function file_writers.openrouter(part, profile, place, name)
@@ -102,8 +134,13 @@ function file_writers.openrouter(part, profile, place, name)
 end
 
 function file_writers.khatash(part, profile, place)
+  local mime = part:likely_mime()
+  if part.url and not mime then
+    return M.unsupported(place, ("%s wants the type of a file, which this link does not tell; write mm.file { url, mime = %q }")
+      :format(who(profile), "application/pdf"))
+  end
   local url, err = source(part, profile, place)
-  return url and { type = "file", file = { url = url, mime_type = part:mime() } }, err
+  return url and { type = "file", file = { url = url, mime_type = mime } }, err
 end
 
 function file_writers.file_url(part, profile, place)
@@ -116,17 +153,21 @@ end
 
 local function name_of(part)
   local from = part.options.filename or part.path or part.url
-  if not from then return nil end
-  return from:gsub("[?#].*$", ""):match("([^/\\]+)[/\\]*$")
+  local name = from and from:gsub("[?#].*$", ""):match("([^/\\]+)[/\\]*$")
+  -- Some hosts tell a PDF by its name alone.
+  return name or part:mime() == "application/pdf" and "file.pdf" or "file"
 end
 
+--- Flavours that know uploaded files by their ids.
+local takes_id = { openai = true, openrouter = true }
+
 function writers.file(part, profile, place)
-  if part.id then return { type = "file", file = { file_id = part.id } } end
   local flavour = profile.file or "openai"
   if not file_writers[flavour] then
     return M.unsupported(place, ("%s takes no files in chat; send their text, or pages as images"):format(who(profile)))
   end
-  return file_writers[flavour](part, profile, place, name_of(part) or "file")
+  if part.id and takes_id[flavour] then return { type = "file", file = { file_id = part.id } } end
+  return file_writers[flavour](part, profile, place, name_of(part))
 end
 
 --- A text part or a part in the dialect's own form: as it is, with its further fields.

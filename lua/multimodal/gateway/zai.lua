@@ -1,0 +1,32 @@
+--- Z.AI: https://api.z.ai, and with another base_url and key Zhipu's https://open.bigmodel.cn/api/paas/v4.
+return {
+  name = "zai",
+  base_url = "https://api.z.ai/api/paas/v4",
+  key_variable = "ZAI_API_KEY",
+  dialect = "openai",
+  model_required = true,
+  max_tokens_field = "max_tokens",
+  reasoning = "thinking",
+  system = "string",
+  image_base64 = "raw",
+  file = "file_url",
+  video = "link",
+  audio_formats = { wav = true, mp3 = true },
+  assistant_images = false,
+  stop = "list",
+  tool_choice = "auto",
+  schema = "json_object",
+  user_needed = true,
+  refuses = {
+    top_k = true, n = true, modalities = true, aspect_ratio = true, image_size = true, voice = true, audio_format = true,
+  },
+  limits = {
+    image = { count = 150, bytes = 5000000, pixels = 6000, types = { ["image/png"] = true, ["image/jpeg"] = true } },
+    video = { count = 2 },
+    file = { count = 50 },
+    temperature = { 0, 1 },
+    top_p = { 0.01, 1 },
+    stop = 1,
+    user_id = { 6, 128 },
+  },
+}
