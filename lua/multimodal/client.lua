@@ -3,6 +3,7 @@
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
 local headers = require("multimodal.client.headers")
+local http = require("multimodal.client.http")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
 local media = require("multimodal.media")
@@ -198,6 +199,15 @@ function Client:stream(prompt, options)
   local made, err = request.new(self, prompt, options, true)
   if not made then return nil, err end
   return made:send()
+end
+
+--- Ask any other endpoint: ai:http { "POST", "/embeddings", json = { ... } }.
+--- @async
+--- @param call table   {method?, path, json=, body=, headers=, query=, and clocks}
+--- @return multimodal.HttpAnswer?  {status, headers, json, body}
+--- @return multimodal.Error? err
+function Client:http(call)
+  return http.send(self, call)
 end
 
 function Client:__tostring()

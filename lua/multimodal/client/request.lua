@@ -1,5 +1,5 @@
 --- A request before it is sent: what goes out, to look at, to paste into a shell, or to send.
---- Names: new.
+--- Names: new url.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
@@ -53,6 +53,8 @@ local function url_of(client, path, query, options)
   if own ~= "" then table.insert(list, 1, own) end
   return list[1] and url .. "?" .. table.concat(list, "&") or url
 end
+
+M.url = url_of
 
 --- Fields that a call does not change are planned once for a client.
 local function plan_of(client, options, dialect_headers, streams)

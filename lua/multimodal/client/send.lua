@@ -25,6 +25,11 @@ local function decoder_for(dialect, streams)
   return core.decoder(options)
 end
 
+local function decoder_of(request)
+  if request.decoder then return core.decoder(request.decoder) end
+  return decoder_for(request.client.dialect, request.streams)
+end
+
 local function start(driver, request, hop, timeout)
   local options, transport = request.options, request.client.transport
   return driver:request({
@@ -32,7 +37,7 @@ local function start(driver, request, hop, timeout)
     url = hop.url,
     headers = hop.headers,
     body = hop.body,
-    decoder = decoder_for(request.client.dialect, request.streams),
+    decoder = decoder_of(request),
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),
