@@ -99,6 +99,11 @@ end
 --- @field log fun(line: string)?
 --- @field ready fun(url: string)  called once the port is open
 
+--- A write to a client that has gone shall be an error, not the end of the process.
+local function ignore_sigpipe()
+  uv.new_signal():start("sigpipe", function() end)
+end
+
 --- Serve until the process ends.
 --- @param options multimodal.simulator.Options
 function M.run(options)
@@ -113,6 +118,7 @@ function M.run(options)
     end,
   })
   if not port then error("simulator: cannot listen on " .. host .. ": " .. tostring(err), 0) end
+  ignore_sigpipe()
   if options.follow then follow_stdin() end
   options.ready(("http://%s:%d/v1"):format(host, port))
   uv.run()
