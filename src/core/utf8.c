@@ -39,9 +39,17 @@ static inline bool ascii32(const unsigned char *p) {
   return ((w[0] | w[1] | w[2] | w[3]) & UINT64_C(0x8080808080808080)) == 0;
 }
 
+static inline bool ascii8(const unsigned char *p) {
+  uint64_t w;
+  memcpy(&w, p, sizeof w);
+  return (w & UINT64_C(0x8080808080808080)) == 0;
+}
+
 static size_t skip_ascii(const unsigned char *p, size_t i, size_t n) {
   while (n - i >= 32 && ascii32(p + i))
     i += 32;
+  while (n - i >= 8 && ascii8(p + i))
+    i += 8;
   while (i < n && p[i] < 0x80)
     i++;
   return i;

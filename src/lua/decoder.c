@@ -85,7 +85,7 @@ static int decoder_new(lua_State *L) {
 /* ---- methods ---- */
 
 static struct mm_decoder *check_decoder(lua_State *L) {
-  return mm_box_check(L, 1, MM_DECODER);
+  return mm_box_open(L, MM_DECODER);
 }
 
 static int decoder_head(lua_State *L) {

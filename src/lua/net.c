@@ -52,8 +52,7 @@ static int push_nothing(lua_State *L, const struct mm_exchange *x, enum mm_take 
 
 /* The exchange at 1, or NULL when it was closed. */
 static struct mm_exchange *check_exchange(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_EXCHANGE);
-  return *box;
+  return *mm_box_self(L, MM_EXCHANGE);
 }
 
 static int push_closed(lua_State *L) {
@@ -65,7 +64,7 @@ static int push_closed(lua_State *L) {
 }
 
 static int exchange_id(lua_State *L) {
-  const struct mm_exchange *x = mm_box_check(L, 1, MM_EXCHANGE);
+  const struct mm_exchange *x = mm_box_open(L, MM_EXCHANGE);
   mm_pushint64(L, (int64_t)mm_exchange_id(x));
   return 1;
 }
@@ -95,14 +94,14 @@ static int exchange_head(lua_State *L) {
   return 2;
 }
 
-/* The table of an event is made by the decoder's own `next`, upvalue 1, which boxes its media. */
+/* The table of an event is made by the decoder's own `next`, upvalue 2, which boxes its media. */
 static int exchange_next(lua_State *L) {
   struct mm_exchange *x = check_exchange(L);
   if (!x) return push_closed(L);
   enum mm_take take = mm_exchange_event(x);
   if (take != MM_TAKE_READY) return push_nothing(L, x, take);
   lua_settop(L, 1);
-  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, lua_upvalueindex(2));
   mm_getuservalue(L, 1);
   lua_rawgeti(L, -1, 1);
   lua_remove(L, -2);
@@ -125,7 +124,7 @@ static int exchange_next_text(lua_State *L) {
 
 static int exchange_progress(lua_State *L) {
   uint64_t sent, received;
-  const struct mm_exchange *x = mm_box_check(L, 1, MM_EXCHANGE);
+  const struct mm_exchange *x = mm_box_open(L, MM_EXCHANGE);
   mm_exchange_progress(x, &sent, &received);
   mm_pushint64(L, (int64_t)sent);
   mm_pushint64(L, (int64_t)received);
@@ -140,7 +139,7 @@ static void set_seconds(lua_State *L, const char *name, double seconds) {
 
 static int exchange_timing(lua_State *L) {
   struct mm_timing t;
-  const struct mm_exchange *x = mm_box_check(L, 1, MM_EXCHANGE);
+  const struct mm_exchange *x = mm_box_open(L, MM_EXCHANGE);
   mm_exchange_timing(x, &t);
   lua_createtable(L, 0, 7);
   set_seconds(L, "queued", t.queued);
@@ -280,7 +279,7 @@ static int push_refused(lua_State *L) {
 }
 
 static int engine_start(lua_State *L) {
-  struct mm_engine *e = mm_box_check(L, 1, MM_ENGINE);
+  struct mm_engine *e = mm_box_open(L, MM_ENGINE);
   struct mm_request request;
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
@@ -318,7 +317,7 @@ static bool hook_changed(void *user) {
 }
 
 static int engine_step(lua_State *L) {
-  struct mm_engine *e = mm_box_check(L, 1, MM_ENGINE);
+  struct mm_engine *e = mm_box_open(L, MM_ENGINE);
   struct watch_hook watch = {L, lua_gethook(L)};
   double seconds = luaL_optnumber(L, 2, -1);
   struct mm_step step = {.seconds = seconds,
@@ -330,7 +329,7 @@ static int engine_step(lua_State *L) {
 }
 
 static int engine_pop(lua_State *L) {
-  struct mm_engine *e = mm_box_check(L, 1, MM_ENGINE);
+  struct mm_engine *e = mm_box_open(L, MM_ENGINE);
   uint64_t id = mm_engine_peek(e);
   if (!id) return 0;
   mm_pushint64(L, (int64_t)id);
@@ -339,14 +338,14 @@ static int engine_pop(lua_State *L) {
 }
 
 static int engine_fd(lua_State *L) {
-  int fd = mm_engine_fd(mm_box_check(L, 1, MM_ENGINE));
+  int fd = mm_engine_fd(mm_box_open(L, MM_ENGINE));
   if (fd < 0) return 0;
   lua_pushinteger(L, fd);
   return 1;
 }
 
 static int engine_timeout(lua_State *L) {
-  int ms = mm_engine_timeout(mm_box_check(L, 1, MM_ENGINE));
+  int ms = mm_engine_timeout(mm_box_open(L, MM_ENGINE));
   if (ms < 0) return 0;
   lua_pushnumber(L, ms / 1000.0);
   return 1;
@@ -474,8 +473,9 @@ static void open_exchange(lua_State *L) {
   mm_box_class(L, MM_EXCHANGE, exchange_methods, exchange_close);
   luaL_getmetatable(L, MM_EXCHANGE);
   lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, -2);
   push_decoder_next(L);
-  lua_pushcclosure(L, exchange_next, 1);
+  lua_pushcclosure(L, exchange_next, 2);
   lua_setfield(L, -2, "next");
   lua_pop(L, 2);
 }

@@ -25,8 +25,6 @@ local methods = {}
 --- @field on_text (fun(text: string): any)?
 --- @field on_event (fun(event: table): any)?
 
-local nothing = {}
-
 local function close_exchange(self)
   self.over = true
   self.exchange:close()
@@ -40,7 +38,7 @@ local function fail(self, err, asked)
   close_exchange(self)
   self.failure = source:fail(err)
   if asked then
-    self.queue, self.at = nothing, 1
+    self.queue = false
     return
   end
   local unasked = { self.failure }
@@ -78,26 +76,35 @@ local function receive(self)
   if self.dialect.ended(self.state) then finish(self) end
 end
 
+--- The next of what was received and waits.
+local function unqueue(self)
+  local event = self.queue[self.at]
+  self.at = self.at + 1
+  if event == nil then self.queue = false end
+  return event, type(event) == "string"
+end
+
+--- Take what the exchange has next: text is returned, "" where it says nothing; what anything else says waits then.
+local function read(self)
+  local text, why = self.exchange:next_text()
+  if text then return self.text_delta(self.state, text) end
+  if why == "event" then receive(self) else finish(self, why) end
+  return ""
+end
+
 --- The next thing that came: text as a string and true, anything else as an event; nil when nothing more comes.
 local function pull(self)
   while true do
-    local event = self.queue[self.at]
-    if event ~= nil then
-      self.at = self.at + 1
-      return event, type(event) == "string"
-    end
-    if self.over then
-      event, self.last = self.last, nil
+    if self.queue then
+      local event, is_text = unqueue(self)
+      if event ~= nil then return event, is_text end
+    elseif self.over then
+      local event = self.last
+      self.last = nil
       return event
-    end
-    local text, why = self.exchange:next_text()
-    if text then
-      text = self.text_delta(self.state, text)
-      if text ~= "" then return text, true end
-    elseif why == "event" then
-      receive(self)
     else
-      finish(self, why)
+      local text = read(self)
+      if text ~= "" then return text, true end
     end
   end
 end
@@ -136,11 +143,17 @@ local function next_event(self)
   return thing ~= nil and event_of(thing) or nil
 end
 
+-- Most of a stream is text with nothing before it in the queue, so that way is short.
 local function next_text(self)
   while true do
-    local thing, is_text = take(self)
-    if is_text or thing == nil then return thing end
-    if thing.type == "text" then return thing.delta end
+    if self.queue or self.over or self.hooked then
+      local thing, is_text = take(self)
+      if is_text or thing == nil then return thing end
+      if thing.type == "text" then return thing.delta end
+    else
+      local text = read(self)
+      if text ~= "" then return text end
+    end
   end
 end
 
@@ -219,7 +232,7 @@ local function hold(self)
     local thing = pull(self)
     held[#held + 1] = thing
   until thing == nil or type(thing) == "string" or not opens_with[thing.type]
-  for at = self.at, #self.queue do held[#held + 1] = self.queue[at] end
+  for at = self.at, self.queue and #self.queue or 0 do held[#held + 1] = self.queue[at] end
   self.queue, self.at = held, 1
 end
 
@@ -236,7 +249,7 @@ function M.open(source)
     dialect = dialect,
     text_delta = dialect.text_delta,
     state = source:begin(),
-    queue = nothing,
+    queue = false,
     at = 1,
     over = false,
     hooked = (source.on_text or source.on_event) ~= nil,

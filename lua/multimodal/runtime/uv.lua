@@ -53,8 +53,7 @@ end
 function Exchange:next_text()
   while true do
     if self.loop.attention then self.loop:checkpoint() end
-    local text, why
-    if not self.closed then text, why = self.raw:next_text() end
+    local text, why = self.raw:next_text()
     if text then return text end
     local again, err = explain(self, why)
     if not again then return nil, err end
@@ -129,7 +128,7 @@ local function request(self, req)
   self:must_wait(false)
   local raw, err = self.io.start(req)
   if not raw then return nil, Error.new(err) end
-  return setmetatable({ raw = raw, id = raw:id(), loop = self }, Exchange)
+  return setmetatable({ raw = raw, id = raw:id(), loop = self, closed = false }, Exchange)
 end
 
 --- For a foreign loop: what to watch for reading and how long to sleep before the next step; nil: nothing, for ever.
