@@ -115,7 +115,7 @@ struct mm_exchange {
   struct mm_timing timing; /* of a done exchange */
   enum mm_fault fault;
   struct mm_failure failure;
-  char detail[CURL_ERROR_SIZE]; /* libcurl's own words; shown of TLS errors only */
+  char *detail; /* owned, over https: libcurl's own words, CURL_ERROR_SIZE bytes */
 };
 
 /* process.c: what the process has once. */

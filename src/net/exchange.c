@@ -26,8 +26,8 @@ int mm_exchange_new(struct mm_engine *e, struct mm_exchange **out) {
   return MM_OK;
 }
 
-/* "name" equals the start of a header line up to its colon. */
-static bool is_header(const char *line, size_t name_n, const char *name) {
+/* The first name_n bytes of a line are `name`, in any case. */
+static bool is_name(const char *line, size_t name_n, const char *name) {
   if (strlen(name) != name_n) return false;
   for (size_t i = 0; i < name_n; i++) {
     char c = line[i] >= 'A' && line[i] <= 'Z' ? (char)(line[i] + ('a' - 'A')) : line[i];
@@ -70,9 +70,9 @@ int mm_exchange_header(struct mm_exchange *x, const char *line, size_t n) {
   if (!colon || !is_plain(line, n)) return MM_EINVAL;
   size_t name_n = (size_t)(colon - line);
   if (!is_token(line, name_n)) return MM_EINVAL;
-  if (is_header(line, name_n, "content-length")) return MM_EINVAL;
-  if (is_header(line, name_n, "transfer-encoding")) return MM_EINVAL;
-  if (is_header(line, name_n, "content-type")) x->has_type = true;
+  if (is_name(line, name_n, "content-length")) return MM_EINVAL;
+  if (is_name(line, name_n, "transfer-encoding")) return MM_EINVAL;
+  if (is_name(line, name_n, "content-type")) x->has_type = true;
   const char *value = colon + 1;
   while (*value == ' ' || *value == '\t')
     value++;
@@ -83,14 +83,25 @@ int mm_exchange_header(struct mm_exchange *x, const char *line, size_t n) {
   return MM_OK;
 }
 
+/* libcurl's own words are wanted of TLS alone, and most of the room of an exchange is words. */
+static int copy_url(struct mm_exchange *x, const char *url) {
+  size_t n = strlen(url) + 1;
+  x->url = x->core->alloc(NULL, n);
+  if (!x->url) return MM_ENOMEM;
+  memcpy(x->url, url, n);
+  if (!is_name(url, strcspn(url, ":"), "https")) return MM_OK;
+  x->detail = x->core->alloc(NULL, CURL_ERROR_SIZE);
+  if (!x->detail) return MM_ENOMEM;
+  x->detail[0] = '\0';
+  return MM_OK;
+}
+
 int mm_exchange_start(struct mm_exchange *x, const struct mm_request *r) {
   if (x->state != MM_IDLE || x->url || !x->engine) return MM_EINVAL;
   if (!is_token(r->method, strlen(r->method)) || !is_plain(r->url, strlen(r->url)))
     return MM_EINVAL;
-  size_t url_n = strlen(r->url) + 1;
-  x->url = x->core->alloc(NULL, url_n);
-  if (!x->url) return MM_ENOMEM;
-  memcpy(x->url, r->url, url_n);
+  int rc = copy_url(x, r->url);
+  if (rc != MM_OK) return rc;
   if (r->body) {
     x->body = x->core->body_ref(r->body);
     x->length = x->core->body_length(r->body);
@@ -99,7 +110,7 @@ int mm_exchange_start(struct mm_exchange *x, const struct mm_request *r) {
   x->resend = r->resend;
   x->proxied = r->proxy && r->proxy[0];
   x->direct = r->proxy && !r->proxy[0];
-  int rc = mm_easy_setup(x, r);
+  rc = mm_easy_setup(x, r);
   if (rc != MM_OK) return rc;
   x->started = uv_hrtime();
   mm_clock_start(x, r);
@@ -226,6 +237,7 @@ void mm_exchange_free(struct mm_exchange *x) {
     release_transfer(x);
   if (x->decoder) x->core->decoder_unref(x->decoder);
   x->core->alloc(x->url, 0);
+  x->core->alloc(x->detail, 0);
   mm_head_free(x->core, &x->head);
   mm_process_count(-1);
   x->core->alloc(x, 0);

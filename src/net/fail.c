@@ -61,7 +61,7 @@ static void host_of(const struct mm_exchange *x, char *out, size_t size) {
   if (curl_url_set(parts, CURLUPART_URL, x->url, 0) == CURLUE_OK &&
       curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
     curl_url_get(parts, CURLUPART_PORT, &port, 0);
-    snprintf(out, size, "%.200s%s%.8s", host, port ? ":" : "", port ? port : "");
+    snprintf(out, size, "%.120s%s%.8s", host, port ? ":" : "", port ? port : "");
   }
   curl_free(port);
   curl_free(host);
@@ -127,7 +127,7 @@ static bool say_tunnel(struct mm_exchange *x, const char *host) {
 
 /* libcurl's words for TLS errors speak of certificates and alerts, never of the request. */
 static void add_detail(struct mm_exchange *x) {
-  if (strcmp(x->failure.kind, "tls") != 0 || !x->detail[0]) return;
+  if (!x->detail || !x->detail[0] || strcmp(x->failure.kind, "tls") != 0) return;
   size_t used = strlen(x->failure.message);
   snprintf(x->failure.message + used, sizeof x->failure.message - used, " (%s)", x->detail);
 }
@@ -179,7 +179,7 @@ static bool say_fault(struct mm_exchange *x, const char *host) {
 }
 
 void mm_fail_result(struct mm_exchange *x, CURLcode result) {
-  char host[240];
+  char host[140];
   host_of(x, host, sizeof host);
   x->failure.sent = was_sent(x);
   if (say_fault(x, host)) return;
@@ -203,7 +203,7 @@ void mm_fail_clock(struct mm_exchange *x, const char *code) {
       {"idle", "nothing moved between here and %s for idle_timeout"},
       {"total", "the exchange with %s took longer than timeout"},
   };
-  char host[240];
+  char host[140];
   host_of(x, host, sizeof host);
   x->failure.sent = x->state == MM_RUNNING && was_sent(x);
   for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++) {

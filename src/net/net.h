@@ -18,7 +18,7 @@ struct mm_failure {
   bool sent;        /* a byte of the request may have left this machine */
   struct mm_error
       core;          /* code != MM_OK: the body's or the head's own error, which says it better */
-  char message[400]; /* one line: host and cause, no path, query or header */
+  char message[288]; /* one line: host and cause, no path, query or header */
 };
 
 /* Seconds since the start of the exchange; 0 where it did not happen, as dns on a kept connection.

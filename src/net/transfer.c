@@ -116,7 +116,7 @@ static int on_request(void *user, char *remote, char *local, int remote_port, in
 
 void mm_transfer_hook(struct mm_exchange *x) {
   curl_easy_setopt(x->easy, CURLOPT_PRIVATE, (void *)x);
-  curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->detail);
+  if (x->detail) curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->detail);
   curl_easy_setopt(x->easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, (void *)x);
   curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, on_header);
