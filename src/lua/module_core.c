@@ -36,6 +36,17 @@ static int live(lua_State *L) {
   return 1;
 }
 
+#ifdef MM_TEST_ALLOC
+/* fail_after(n): let n more allocations of mm_alloc succeed, then fail all; negative: never fail.
+ * Returns their count since the last call. */
+static int fail_after(lua_State *L) {
+  long after = (long)luaL_checkinteger(L, 1);
+  lua_pushinteger(L, mm_alloc_count());
+  mm_alloc_fail_after(after);
+  return 1;
+}
+#endif
+
 MM_EXPORT int luaopen_multimodal_core(lua_State *L);
 
 MM_EXPORT int luaopen_multimodal_core(lua_State *L) {
@@ -54,5 +65,9 @@ MM_EXPORT int luaopen_multimodal_core(lua_State *L) {
   lua_setfield(L, -2, "version");
   lua_pushcfunction(L, live);
   lua_setfield(L, -2, "live");
+#ifdef MM_TEST_ALLOC
+  lua_pushcfunction(L, fail_after);
+  lua_setfield(L, -2, "fail_after");
+#endif
   return 1;
 }
