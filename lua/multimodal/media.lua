@@ -14,6 +14,7 @@ local M = {}
 --- @field blob userdata?       core.blob, once the bytes are here
 --- @field encoded string?      a data URL or base64, not read yet
 --- @field declared string?     the media type that a data URL names
+--- @field corrected string?    the media type of a link's bytes, where its server named a wrong one
 --- @field guessed boolean?     the kind is settled by the bytes
 --- @field options table        what was written beside the source
 --- @field transcript string?
@@ -125,7 +126,7 @@ end
 
 local function copy_of(kind, part, other)
   part.url, part.path, part.blob = other.url, other.path, other.blob
-  part.encoded, part.declared = other.encoded, other.declared
+  part.encoded, part.declared, part.corrected = other.encoded, other.declared, other.corrected
   part.transcript, part.id = other.transcript, other.id
   for name, value in pairs(other.options) do
     if part.options[name] == nil then part.options[name] = value end
@@ -277,13 +278,23 @@ local function blob_of_file(self)
   return nil, err
 end
 
+--- Types that servers give to what they know nothing of.
+local vague = { ["text/plain"] = true, ["application/octet-stream"] = true, ["binary/octet-stream"] = true }
+
+--- The type of a fetched link, where its server's word is not to be taken: what its bytes say, or else its name.
+local function fetched_type(url, blob)
+  local said, head = plain_mime(blob:mime()), blob:read(0, 4096) or ""
+  if said and not vague[said] then return contradiction(said, head) end
+  return core.mime_sniff(head) or core.mime_from_path((url:gsub("[?#].*$", ""))) or said
+end
+
 --- The bytes as a blob. A file is opened afresh each time, since it may have changed; a link is fetched once.
 local function blob_of(self, options)
   if self.blob then return self.blob end
   if self.encoded then return blob_of_encoded(self) end
   if self.path then return blob_of_file(self) end
   local blob, err = fetch(self.url, options)
-  self.blob = blob
+  if blob then self.blob, self.corrected = blob, fetched_type(self.url, blob) end
   return blob, err
 end
 
@@ -296,11 +307,11 @@ function Media:opened(links)
   if self.blob or self.url and not links or self.id and not (self.path or self.encoded or self.url) then return self end
   local blob, err = blob_of(self, links)
   if not blob then return nil, err end
-  local kind = self.guessed and kind_of(plain_mime(self.options.mime) or blob:mime()) or self.kind
   if self.blob then
-    self.kind = kind
+    if self.guessed then self.kind = kind_of(self:mime()) end
     return self
   end
+  local kind = self.guessed and kind_of(blob:mime()) or self.kind
   return setmetatable({
     kind = kind, blob = blob, path = self.path, options = self.options, transcript = self.transcript, id = self.id,
   }, Media)
@@ -309,7 +320,7 @@ end
 --- The media type, nil until it is known.
 --- @return string?
 function Media:mime()
-  return plain_mime(self.options.mime or self.blob and self.blob:mime() or self.declared)
+  return plain_mime(self.options.mime or self.corrected or self.blob and self.blob:mime() or self.declared)
 end
 
 --- The media type, of a link by the name at the end of its path where nothing else tells.

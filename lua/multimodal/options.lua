@@ -69,6 +69,11 @@ M.known = {
   -- said
   system = strings,
   messages = list_or_table,
+  tools = list_or_table,
+  tool_choice = strings,
+  parallel_tools = flag,
+  max_steps = count,
+  schema = strings,
   -- sampling
   max_tokens = count,
   temperature = number,
@@ -86,6 +91,7 @@ M.known = {
   audio_format = text,
   -- wire
   model = text,
+  image_model = text,
   headers = merged("a table of name = value"),
   query = merged("a table of name = value"),
   vendor = text,
@@ -100,6 +106,8 @@ M.known = {
   idle_timeout = seconds,
   timeout = seconds,
   -- policy
+  check = one_of("error", "warn", "off"),
+  max_inline = count,
   fetch = flag,
   files = flag,
   max_inline = count,
@@ -133,7 +141,9 @@ M.known = {
 --- @type table<string, multimodal.OptionType>
 M.part = {
   detail = text,
-  mime = text,
+  mime = of('a media type such as "image/png"', function(value)
+    return type(value) == "string" and value:find("^%s*[%w!#$&^_.+-]+/[%w!#$&^_.+-]+%s*") ~= nil
+  end),
   filename = text,
   format = text,
   role = text,

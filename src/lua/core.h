@@ -25,8 +25,8 @@ void mm_open_file(lua_State *L);    /* file.c: sha256, file_write, file_lock, ra
 /* Push a blob; takes the reference, also when it raises. Tells the collector its weight. */
 void mm_push_blob(lua_State *L, struct mm_blob *blob);
 
-/* When *err tells of too few descriptors or too little space, which garbage may hold: collect it all
- * and return true, so that the caller tries once more. Never raises. */
+/* When *err tells of too few descriptors or too little space, which garbage may hold: collect it
+ * all and return true, so that the caller tries once more. Never raises. */
 bool mm_collect_for(lua_State *L, const struct mm_error *err);
 
 /* Collect all garbage: the relief of a spool (spool.h), with L as its argument. Never raises. */
@@ -36,7 +36,7 @@ void mm_collect(void *L);
 void mm_push_media(lua_State *L, struct mm_blob *const *media, size_t n);
 
 /* Marks that core.base64_of and core.data_url_of put around a blob in a body: a table {blob} whose
- * metatable is one of these. */
+ * metatable is one of these; a data URL's {blob, type} names another media type than the blob's. */
 #define MM_BASE64_OF "multimodal.base64_of"
 #define MM_DATA_URL_OF "multimodal.data_url_of"
 #define MM_ARRAY "multimodal.array" /* metatable of arrays */

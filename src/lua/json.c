@@ -1,5 +1,6 @@
 /* json.c - the words of JSON in Lua: array, null, raw, media in place.
  *                                                           SPDX-License-Identifier: MIT */
+#include "../core/mime.h"
 #include "json.h"
 
 static const char *const class_names[MM_CLASSES] = {
@@ -81,7 +82,16 @@ static int base64_of(lua_State *L) {
 }
 
 static int data_url_of(lua_State *L) {
-  return mark(L, MM_DATA_URL_OF);
+  size_t n;
+  char type[128];
+  const char *mime = luaL_optlstring(L, 2, NULL, &n);
+  if (mime && !mm_mime_normalise(mime, n, type, sizeof type))
+    return luaL_argerror(L, 2, "expected a media type such as \"image/png\"");
+  mark(L, MM_DATA_URL_OF);
+  if (!mime) return 1;
+  lua_pushstring(L, type);
+  lua_rawseti(L, -2, 2);
+  return 1;
 }
 
 void mm_open_json(lua_State *L) {

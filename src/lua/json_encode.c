@@ -155,11 +155,19 @@ static int put_data_url_head(struct walk *k, const struct step *at, const char *
   return written(k, at, rc);
 }
 
+/* The media type of a mark {blob, type}, or else the blob's. Borrowed: the mark holds it. */
+static const char *marked_type(lua_State *L, const struct mm_blob *blob) {
+  lua_rawgeti(L, -1, 2);
+  const char *type = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : mm_blob_mime(blob);
+  lua_pop(L, 1);
+  return type;
+}
+
 static int write_marked(struct walk *k, const struct step *at, bool data_url) {
   struct mm_blob *blob = marked_blob(k->L);
   if (!blob) return fail(k, at, MM_EINVAL, "the blob is closed");
   int rc = open_quote(k, at);
-  if (rc == MM_OK && data_url) rc = put_data_url_head(k, at, mm_blob_mime(blob));
+  if (rc == MM_OK && data_url) rc = put_data_url_head(k, at, marked_type(k->L, blob));
   if (rc == MM_OK) rc = put_base64(k, at, blob, data_url ? ";base64," : "", true);
   return close_quote(k, at, rc);
 }

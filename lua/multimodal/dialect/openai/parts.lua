@@ -42,7 +42,10 @@ end
 
 --- The bytes of a part as a mark, or its link; a bucket's link only where the gateway reads buckets.
 local function source(part, profile, place)
-  if part.blob then return json.data_url_of(part.blob) end
+  if part.blob then
+    local mime = part:mime()
+    return json.data_url_of(part.blob, mime ~= part.blob:mime() and mime or nil)
+  end
   if not part.url then
     if part.id then
       return M.unsupported(place, ("an uploaded %s has no place there; pass its link or the file"):format(part.kind))
