@@ -171,6 +171,7 @@ void mm_easy_free_spare(struct mm_engine *e);
 
 /* transfer.c: libcurl's callbacks of one transfer. */
 void mm_transfer_hook(struct mm_exchange *x);
+void mm_transfer_discard(struct mm_exchange *x); /* before it is cancelled */
 
 /* clock.c: looks at all clocks; ends what has run out. */
 void mm_clock_start(struct mm_exchange *x, const struct mm_request *request);

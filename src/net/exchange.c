@@ -134,6 +134,7 @@ void mm_exchange_release_body(struct mm_exchange *x) {
 /* Give back what only a running transfer needs; a socket in mid-transfer closes. */
 static void release_transfer(struct mm_exchange *x) {
   if (x->easy && x->state == MM_RUNNING && !x->ended) {
+    mm_transfer_discard(x);
     mm_multi_cancel(x->multi, x->easy, x->headers);
     x->headers = NULL;
   } else if (x->easy) {
