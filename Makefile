@@ -168,7 +168,11 @@ spec-asan: $(call modules,asan) build/interpose.so
 spec-valgrind: $(call modules,5.4)
 	MULTIMODAL_SIMD=avx2 $(subst lua5.4 /,valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite lua5.4 /,$(call spec,5.4,lua5.4,--tags=small spec))
 
-spec-alloc: $(call modules,alloc)
+build/asan/alloc_host: spec/alloc/host.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(DEFINES) $(SANITIZE) $$(pkg-config --cflags lua5.4) -o $@ $< $$(pkg-config --libs lua5.4)
+
+spec-alloc: $(call modules,alloc) $(call modules,asan) build/asan/alloc_host ## requests whose memory runs out, for every n
 	$(call spec,alloc,lua5.4,--tags=alloc spec)
 
 spec-full: $(call modules,5.4) $(call modules,5.1)

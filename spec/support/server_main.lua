@@ -414,6 +414,9 @@ assert(listener:bind("127.0.0.1", 0))
 assert(listener:listen(1024, function() accept(listener) end))
 note({ event = "listen", port = listener:getsockname().port })
 
+-- A client may close while it is being written to.
+uv.new_signal():start("sigpipe", function() end)
+
 local stdin = uv.new_pipe()
 stdin:open(0)
 stdin:read_start(function(_, bytes)
