@@ -6,10 +6,12 @@ local headers = require("multimodal.client.headers")
 local http = require("multimodal.client.http")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
+local models = require("multimodal.client.models")
 local media = require("multimodal.media")
 local profiles = require("multimodal.client.profile")
 local request = require("multimodal.client.request")
 local secret = require("multimodal.client.secret")
+local size = require("multimodal.client.size")
 
 local misuse = error_class.misuse
 
@@ -28,6 +30,7 @@ media.set_fetch(fetch.get)
 --- @field transport table        what the driver needs beside the request
 --- @field driver multimodal.Driver?  of a mock; else the host's
 --- @field plans table            headers that do not change from call to call
+--- @field shelf table            what was fetched of the gateway: its models
 local Client = { __name = "multimodal.client" }
 Client.__index = Client
 
@@ -102,6 +105,7 @@ local function build(given)
     transport = transport_of(options),
     driver = profile.driver,
     plans = {},
+    shelf = {},
   }, Client)
 end
 
@@ -141,7 +145,9 @@ function Client:with(changes)
       merged[name] = options_table.merge(name, given[name], value)
     end
   end
-  return build(merged)
+  local made = build(merged)
+  if made.base.root == self.base.root then made.shelf = self.shelf end
+  return made
 end
 
 --- The client and the effective options of a call: itself, unless the call names another gateway, key or the like.
@@ -208,6 +214,36 @@ end
 --- @return multimodal.Error? err
 function Client:http(call)
   return http.send(self, call)
+end
+
+--- The models of the gateway that take and give what the filter says; fetched once and kept for the client.
+--- @async
+--- @param filter? {output: string|string[]|nil, input: string|string[]|nil, search: string?, refresh: boolean?}
+--- @return multimodal.Model[]?
+--- @return multimodal.Error? err
+function Client:models(filter)
+  return models.list(self, filter)
+end
+
+--- What the gateway wrote down of one generation: OpenRouter's lookup.
+--- @async
+--- @param reply multimodal.Reply|string  or its id
+--- @return multimodal.Generation?
+--- @return multimodal.Error? err
+function Client:generation(reply)
+  return models.generation(self, reply)
+end
+
+--- How large a prompt is, part by part and on the wire; nothing is sent.
+--- @async
+--- @param prompt string|table
+--- @param options? table
+--- @return multimodal.Estimate?
+--- @return multimodal.Error? err
+function Client:estimate(prompt, options)
+  local made, err = request.new(self, prompt, options, false)
+  if not made then return nil, err end
+  return size.estimate(made)
 end
 
 function Client:__tostring()

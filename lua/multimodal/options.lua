@@ -106,8 +106,7 @@ M.known = {
   idle_timeout = seconds,
   timeout = seconds,
   -- policy
-  check = one_of("error", "warn", "off"),
-  max_inline = count,
+  check = with(one_of("error", "warn", "off"), "off"),
   fetch = flag,
   files = flag,
   max_inline = count,

@@ -68,6 +68,10 @@ M.fields = {
   tool_choice = one_of("auto"),                     -- no other choice is taken
   schema = one_of("json_object"),                   -- knows JSON as an answer, but no schema
   user_needed = flag,                               -- a prompt without a message of the user is refused there
+  image_output = one_of("modalities", "images"),    -- how a picture is asked for: in chat, or at /images/generations
+  models_query = kind("table", "a table of name = value"), -- so that GET /models leaves none out
+  known_models = kind("table", "a list of { id, input, output }"), -- where the gateway does not tell
+  parses_pdf = flag,                                -- reads PDFs for models that cannot
   refuses = set,                                    -- options it does not take
   warns = kind("table", "a table of kind = warning"), -- said when a part of that kind goes out
   limits = kind("table", "a table of limits"),      -- what it is known to refuse: see M.limits

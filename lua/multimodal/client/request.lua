@@ -1,5 +1,6 @@
 --- A request before it is sent: what goes out, to look at, to paste into a shell, or to send.
 --- Names: new url.
+local check = require("multimodal.client.check")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
@@ -109,6 +110,9 @@ local function said_of(client, options, written, warnings)
   if written.raw then return said_raw(client, options, written) end
   local list, err = resolve.messages(prompts.with_system(written.messages, options.system), options, warnings)
   if not list then return nil, err end
+  local fine
+  fine, err = check.run(client, options, list, warnings)
+  if not fine then return nil, err end
   return { messages = list, options = options }
 end
 
@@ -146,6 +150,7 @@ function M.new(client, prompt, more, opens)
     body = body,
     client = client,
     options = options,
+    messages = said.messages,
     warnings = warnings,
     streams = streams,
     opens = opens,

@@ -1,5 +1,6 @@
 --- An answer whose head is here: refused, read whole, or handed to a stream; replies and errors get their context.
 --- Names: new.
+local check = require("multimodal.client.check")
 local error_class = require("multimodal.error")
 local reply_headers = require("multimodal.reply.headers")
 local reply = require("multimodal.reply.reply")
@@ -81,6 +82,7 @@ end
 --- @return multimodal.Error
 function Response:fail(err)
   local request = self.request
+  if request.opens ~= nil then check.advise(err, request.client, request.options) end
   return error_class.new(err, {
     gateway = request.client.name,
     model = request.options.model,

@@ -13,6 +13,8 @@ return {
     wav = true, mp3 = true, aiff = true, aac = true, ogg = true, flac = true, m4a = true, pcm16 = true, pcm24 = true,
   },
   tool_media = true,
+  models_query = { output_modalities = "all" },
+  parses_pdf = true,
   limits = {
     image = { types = { ["image/png"] = true, ["image/jpeg"] = true, ["image/webp"] = true, ["image/gif"] = true } },
     video = { types = { ["video/mp4"] = true, ["video/mpeg"] = true, ["video/quicktime"] = true, ["video/webm"] = true } },

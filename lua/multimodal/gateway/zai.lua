@@ -17,6 +17,7 @@ return {
   tool_choice = "auto",
   schema = "json_object",
   user_needed = true,
+  known_models = require("multimodal.gateway.glm").known_models,
   refuses = {
     top_k = true, n = true, modalities = true, aspect_ratio = true, image_size = true, voice = true, audio_format = true,
   },
