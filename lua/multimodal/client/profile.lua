@@ -43,7 +43,7 @@ M.fields = {
   name = text,                                      -- in errors and replies
   like = text,                                      -- a gateway of ours whose fields hold where this table has none
   base_url = text,                                  -- {endpoint} {project} {location} stand for the options of these names
-  location = text,                                  -- where the option is absent
+  location = text,                                  -- the option that stands for an absent location
   key_variable = text,                              -- the environment's variable of the key
   dialect = text,                                   -- "openai" where absent
   headers = kind("table", "a table of name = value"), -- go with every request
@@ -173,7 +173,7 @@ local places = { endpoint = true, project = true, location = true }
 --- An address with its places filled in. An endpoint may be written with its scheme.
 local function fill(address, profile, options)
   local values = { endpoint = options.endpoint, project = options.project, location = options.location }
-  if not values.location and profile.location then values.location = fill(profile.location, profile, options) end
+  if not values.location and profile.location then values.location = options[profile.location] end
   return (address:gsub("{(%l+)}", function(name)
     if not places[name] then misuse(("base_url: {%s} stands for nothing; {endpoint}, {project} and {location} do"):format(name)) end
     return needed(profile, values, name)

@@ -3,7 +3,7 @@
 return {
   name = "gdc",
   base_url = "https://{endpoint}/v1/projects/{project}/locations/{location}",
-  location = "{project}",
+  location = "project",
   key_variable = "GDC_TOKEN",
   dialect = "openai",
   max_tokens_field = "max_tokens",
