@@ -2,8 +2,9 @@
 local mm = require("multimodal")
 
 local names = {
-  "client", "mock", "text", "image", "audio", "video", "file", "attach", "raw", "load", "user", "assistant", "system", "secret", "check",
-  "on_error", "run", "spawn", "group", "all", "map", "each", "race", "timeout", "sleep", "wrap", "blocking", "step",
+  "client", "mock", "text", "image", "audio", "video", "file", "attach", "raw", "load", "user", "assistant", "system",
+  "tool", "tool_result", "schema", "secret", "check", "on_error", "run", "spawn", "group", "all", "map",
+  "each", "race", "timeout", "sleep", "wrap", "blocking", "step",
 }
 
 describe("multimodal #small", function()

@@ -8,7 +8,9 @@ local messages = require("multimodal.prompt.messages")
 local mock = require("multimodal.client.mock")
 local options = require("multimodal.options")
 local raw = require("multimodal.client.raw")
+local schemas = require("multimodal.prompt.schema")
 local secret = require("multimodal.client.secret")
+local tools = require("multimodal.prompt.tools")
 
 --- @class multimodal
 local M = {}
@@ -78,6 +80,15 @@ end
 function M.system(said)
   return messages.new("system", said)
 end
+
+--- A tool: { name, description, parameters, run = function(arguments, call) -> result | nil, message }.
+M.tool = tools.new
+
+--- The message that answers a call of reply.tool_calls, for loops made by hand.
+M.tool_result = tools.result
+
+--- What a structured reply must look like, in a short form: mm.schema { name = "string", tags = { "string" } }.
+M.schema = schemas.new
 
 --- A request that goes out as equal JSON: a table or JSON text.
 M.raw = raw.new

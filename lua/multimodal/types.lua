@@ -27,6 +27,7 @@
 --- @field name string?
 --- @field tool_calls multimodal.ToolCall[]?
 --- @field tool_call_id string?   of a tool message
+--- @field tool_name string?      of a tool message: the tool that was called
 --- @field error boolean?         a tool message that tells of a failure
 --- @field dialect string?        the dialect it came from, with `native`
 --- @field native any?            what must go back to that dialect exactly as received (core.raw text or tables of it)
@@ -90,7 +91,8 @@
 --- @field next_text fun(self): string?, string?               text; nil, "event" when next() must take it; nil, err; nil alone is the end
 --- @field progress fun(self): integer, integer                 bytes sent, received
 --- @field timing fun(self): table
---- @field close fun(self)
+--- @field close fun(self)                                     the socket closes at once
+--- @field leave fun(self)                                     read to its end mark: the connection may be used again
 
 --- How a dialect is used. All functions are pure; errors are multimodal.Error, returned.
 --- @class multimodal.Dialect

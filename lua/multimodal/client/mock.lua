@@ -74,12 +74,24 @@ local function usage_of(request, texts)
   return { prompt_tokens = asked, completion_tokens = said, total_tokens = asked + said }
 end
 
+--- Calls of tools as a message has them; arguments are a table or text.
+local function call_fields(calls)
+  local list = {}
+  for i, call in ipairs(calls) do
+    local arguments = call.arguments or {}
+    if type(arguments) == "table" then arguments = encode(arguments) end
+    list[i] = { id = call.id or "call_" .. i, type = "function", ["function"] = { name = call.name, arguments = arguments } }
+  end
+  return core.array(list)
+end
+
 --- A whole body, as text.
-local function whole(request, texts, images)
+local function whole(request, texts, images, calls)
   return encode {
     id = "mock", object = "chat.completion", created = 0, model = request.options.model,
-    choices = { { index = 0, finish_reason = "stop", message = {
+    choices = { { index = 0, finish_reason = calls and "tool_calls" or "stop", message = {
       role = "assistant", content = table.concat(texts), images = images[1] and image_fields(images) or nil,
+      tool_calls = calls and call_fields(calls) or nil,
     } } },
     usage = usage_of(request, texts),
   }
@@ -108,15 +120,29 @@ local function chunk(model, delta, reason)
   }
 end
 
+--- The chunks of a call: its name, then its arguments in two pieces.
+local function call_chunks(model, list, calls)
+  for i, call in ipairs(call_fields(calls)) do
+    local arguments, index = call["function"].arguments, i - 1
+    local half = math.floor(#arguments / 2)
+    call.index, call["function"].arguments = index, ""
+    list[#list + 1] = chunk(model, { tool_calls = core.array { call } })
+    for _, piece in ipairs { arguments:sub(1, half), arguments:sub(half + 1) } do
+      list[#list + 1] = chunk(model, { tool_calls = core.array { { index = index, ["function"] = { arguments = piece } } } })
+    end
+  end
+end
+
 --- The events of a stream; the last three are its end.
-local function streamed(request, texts, images)
+local function streamed(request, texts, images, calls)
   local model = request.options.model
   local list = { chunk(model, { role = "assistant", content = "" }) }
   for _, text in ipairs(texts) do
     for _, piece in ipairs(pieces(text)) do list[#list + 1] = chunk(model, { content = piece }) end
   end
   for _, part in ipairs(images) do list[#list + 1] = chunk(model, { images = core.array { image_field(part) } }) end
-  list[#list + 1] = chunk(model, core.raw "{}", "stop")
+  if calls then call_chunks(model, list, calls) end
+  list[#list + 1] = chunk(model, core.raw "{}", calls and "tool_calls" or "stop")
   list[#list + 1] = event { id = "mock", model = model, choices = core.array {}, usage = usage_of(request, texts) }
   list[#list + 1] = event "[DONE]"
   return list
@@ -166,6 +192,7 @@ end
 function Exchange:close()
   self.pieces, self.at, self.finished = {}, 0, true
 end
+Exchange.leave = Exchange.close
 
 local function exchange(wire, fields)
   fields.decoder, fields.at, fields.received = wire.decoder, 0, 0
@@ -191,11 +218,19 @@ local function refusal(answer)
   }
 end
 
-local function told(request, texts, images)
+local function told(request, texts, images, calls)
   if not request.streams then
-    return { status = 200, headers = headers("application/json"), pieces = { whole(request, texts, images) } }
+    return { status = 200, headers = headers("application/json"), pieces = { whole(request, texts, images, calls) } }
   end
-  return { status = 200, headers = headers("text/event-stream"), pieces = streamed(request, texts, images) }
+  return { status = 200, headers = headers("text/event-stream"), pieces = streamed(request, texts, images, calls) }
+end
+
+--- An answer that calls tools, perhaps with something said before.
+local function calling(request, answer)
+  local said = {}
+  for i, part in ipairs(answer) do said[i] = part end
+  local texts, images = parts_of(said)
+  return told(request, texts, images, answer.tool_calls)
 end
 
 --- A connection that fails, after `text` where there is one.
@@ -226,6 +261,7 @@ local function answered(request, answer)
     local kind = request.streams and "text/event-stream" or "application/json"
     return { status = answer.status or 200, headers = headers(kind, answer.headers), pieces = { answer.body } }
   end
+  if answer.tool_calls then return calling(request, answer) end
   if not answer.kind then return told(request, parts_of(answer)) end
   if of_connection[answer.kind] then return broken(request, answer) end
   return refusal(answer)
@@ -242,8 +278,8 @@ local function request_of(mock)
 end
 
 --- A gateway that gives these answers in order: a string; a part or a list of parts; an error table { kind =,
---- retry_after =, message =, text = what had come before it }; { status =, headers =, body = } as it is; or a function
---- of the request that gives one of these. Use it as `gateway =` of a client.
+--- retry_after =, message =, text = what had come before it }; { tool_calls = { { name =, arguments =, id = } } };
+--- { status =, headers =, body = } as it is; or a function of the request that gives one of these. Use it as `gateway =` of a client.
 --- @param answers multimodal.MockAnswer[]
 --- @return multimodal.Mock
 function M.new(answers)

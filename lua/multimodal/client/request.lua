@@ -10,8 +10,11 @@ local options_table = require("multimodal.options")
 local prompts = require("multimodal.prompt.prompt")
 local raws = require("multimodal.client.raw")
 local resolve = require("multimodal.client.resolve")
+local schemas = require("multimodal.prompt.schema")
 local send = require("multimodal.client.send")
+local steps = require("multimodal.client.steps")
 local stream = require("multimodal.reply.stream")
+local tools = require("multimodal.prompt.tools")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -26,6 +29,8 @@ local M = {}
 --- @field body userdata
 --- @field streams boolean   the answer is streamed
 --- @field opens boolean     send() gives the stream itself
+--- @field messages multimodal.Message[]  what is said, media at hand; empty where the request is raw
+--- @field tools table<string, table>?  by name
 local Request = { __name = "multimodal.request" }
 local methods = {}
 
@@ -105,10 +110,27 @@ local function said_raw(client, options, written)
   return { messages = {}, raw = value, options = options }
 end
 
+--- A call without its result is refused by every gateway, and badly told by most.
+local function check_results(list)
+  local index, id, name = tools.unanswered(list)
+  if not index then return list end
+  return nil, error_class.new {
+    kind = "bad_request", code = "missing_tool_result", part = ("messages[%d]"):format(index),
+    message = ("the call %s of %s has no result after it; add mm.tool_result(call, value)"):format(id, name),
+  }
+end
+
+--- Messages with their media at hand.
+local function resolved(list, options, warnings)
+  local found, err = check_results(list)
+  if not found then return nil, err end
+  return resolve.messages(list, options, warnings)
+end
+
 --- What is said, with media at hand: messages, or a request that was written by hand.
 local function said_of(client, options, written, warnings)
   if written.raw then return said_raw(client, options, written) end
-  local list, err = resolve.messages(prompts.with_system(written.messages, options.system), options, warnings)
+  local list, err = resolved(prompts.with_system(written.messages, options.system), options, warnings)
   if not list then return nil, err end
   local fine
   fine, err = check.run(client, options, list, warnings)
@@ -119,6 +141,49 @@ end
 local function written_of(prompt, more)
   if raws.is(prompt) then return { raw = prompt, options = raws.written(prompt, more) } end
   return prompts.new(prompt, more)
+end
+
+--- Tools and schema as the dialect takes them, in a copy of the options; the tools by name.
+local function with_tools(options, warnings)
+  if not options.tools and not options.schema then return options end
+  local copy, by_name = options_table.over(options, {}), nil
+  if options.tools then
+    copy.tools, by_name = tools.of(options.tools)
+    tools.check_choice(options.tool_choice, by_name)
+  end
+  if options.schema then
+    copy.schema = schemas.of(options.schema)
+    for _, keyword in ipairs(copy.schema.unchecked) do
+      warnings[#warnings + 1] = ("schema: %s is sent, and not checked in the reply"):format(keyword)
+    end
+  end
+  return copy, by_name
+end
+
+--- The request of what is said.
+local function build(client, said, warnings, opens)
+  local options, by_name = said.options, nil
+  local streams = opens or (options.on_text or options.on_event) ~= nil
+  if not said.raw then said.options, by_name = with_tools(options, warnings) end
+  said.stream = streams
+  local wire, fault, notes = client.dialect.encode(said, client.profile)
+  if not wire then return fail(client, options, fault) end
+  extend(warnings, notes)
+  local body, err = body_of(wire.body)
+  if not body then return fail(client, options, err) end
+  return setmetatable({
+    method = wire.method,
+    url = url_of(client, wire.path, wire.query, options),
+    plan = plan_of(client, options, wire.headers, streams),
+    body = body,
+    client = client,
+    options = said.options,
+    warnings = warnings,
+    streams = streams,
+    opens = opens,
+    messages = said.messages,
+    tools = by_name,
+  }, Request)
 end
 
 --- Build the request for a prompt. Files are opened and links fetched here, nothing is sent.
@@ -133,28 +198,26 @@ function M.new(client, prompt, more, opens)
   local written = written_of(prompt, more)
   local options
   client, options = client:for_call(written.options, written.raw ~= nil)
-  local warnings, streams = {}, opens or (options.on_text or options.on_event) ~= nil
+  local warnings = {}
   local said, err = said_of(client, options, written, warnings)
   if not said then return fail(client, options, err) end
-  said.stream, options = streams, said.options
-  local wire, fault, notes = client.dialect.encode(said, client.profile)
-  if not wire then return fail(client, options, fault) end
-  extend(warnings, notes)
-  local body
-  body, err = body_of(wire.body)
-  if not body then return fail(client, options, err) end
-  return setmetatable({
-    method = wire.method,
-    url = url_of(client, wire.path, wire.query, options),
-    plan = plan_of(client, options, wire.headers, streams),
-    body = body,
-    client = client,
-    options = options,
-    messages = said.messages,
-    warnings = warnings,
-    streams = streams,
-    opens = opens,
-  }, Request)
+  return build(client, said, warnings, opens)
+end
+
+--- The request that follows in a tool loop: the same with more said. A tool that had to be called was called; were it
+--- asked for again, the loop would not end.
+--- @async
+--- @param more multimodal.Message[]
+--- @return multimodal.Request?
+--- @return multimodal.Error? err
+function methods:following(more)
+  local list, warnings, options = {}, {}, self.options
+  extend(list, self.messages)
+  extend(list, more)
+  if options.tool_choice ~= "none" then options = options_table.over(options, { tool_choice = false }) end
+  local messages, err = resolved(list, options, warnings)
+  if not messages then return fail(self.client, options, err) end
+  return build(self.client, { messages = messages, options = options }, warnings, self.opens)
 end
 
 --- The body as a Lua table, media written out.
@@ -188,15 +251,31 @@ function methods:curl()
   return table.concat(lines, " \\\n  ")
 end
 
---- Send it and wait for the whole reply, or for the first content of a stream where it was made for one.
+--- Send it and wait for the head of an answer that is no refusal.
+--- @async
+--- @return multimodal.Response?
+--- @return multimodal.Error? err
+function methods:open()
+  local answer, err = send.open(self)
+  if not answer then return fail(self.client, self.options, err) end
+  if not answer:accepted() then return nil, answer:refused() end
+  return answer
+end
+
+--- Send it and wait for the whole reply, or for the first content of a stream where it was made for one. Tools that
+--- can be run are run, and the reply is the last one.
 --- @async
 --- @return multimodal.Reply|multimodal.Stream|nil
 --- @return multimodal.Error? err
 function methods:send()
-  local answer, err = send.open(self)
-  if not answer then return fail(self.client, self.options, err) end
-  if not answer:accepted() then return nil, answer:refused() end
-  if not self.streams then return answer:whole() end
+  local answer, err = self:open()
+  if not answer then return nil, err end
+  local loop = self.tools and steps.new(self)
+  if not self.streams then
+    if loop then return loop:whole(answer) end
+    return answer:whole()
+  end
+  answer.steps = loop
   local opened, refused = stream.open(answer)
   if not opened then return nil, refused end
   if not self.opens then return opened:reply() end

@@ -5,6 +5,7 @@ local error_class = require("multimodal.error")
 local reply_headers = require("multimodal.reply.headers")
 local reply = require("multimodal.reply.reply")
 local jobs = require("multimodal.runtime.jobs")
+local messages = require("multimodal.prompt.messages")
 local stream = require("multimodal.reply.stream")
 
 local M = {}
@@ -16,6 +17,8 @@ local M = {}
 --- @field status integer
 --- @field headers table        by lower-case name
 --- @field url string           the last one, after redirects
+--- @field steps multimodal.Steps?    the tool loop that a stream goes on with
+--- @field schema multimodal.Schema?  what the reply's data must fit
 local Response = {}
 Response.__index = Response
 
@@ -35,6 +38,7 @@ function M.new(request, exchange, status, headers, url)
     url = url,
     on_text = request.options.on_text,
     on_event = request.options.on_event,
+    schema = request.options.schema,
   }, Response)
 end
 
@@ -64,6 +68,7 @@ end
 --- @return multimodal.Reply
 function Response:reply(neutral, outcome)
   local client = self.request.client
+  for _, choice in ipairs(neutral.choices) do messages.adopt(choice.message) end
   return reply.new(neutral, {
     outcome = outcome,
     gateway = client.name,
@@ -75,6 +80,31 @@ function Response:reply(neutral, outcome)
     warnings = self.request.warnings,
     timing = self.timing or self.exchange:timing(),
   })
+end
+
+local unfinished = {
+  length = "the reply ended at its limit of tokens; raise max_tokens",
+  content_filter = "the reply was cut by a content filter",
+}
+
+--- Read the data of a reply where a schema was asked for. Calls of tools come before data.
+--- @param made multimodal.Reply    gets its `data`
+--- @return multimodal.Error? err   kind schema: it has none that fits; err.partial is the reply
+function Response:check(made)
+  if not self.schema or made.tool_calls[1] then return nil end
+  local fits, value = self.schema:read(made.text, "data")
+  if fits then
+    made.data = value
+    return nil
+  end
+  local err = value
+  if made.refusal and made.text == "" then
+    err.code, err.message = "refusal", "data: the model refused: " .. made.refusal
+  elseif unfinished[made.finish_reason] then
+    err.code, err.message = made.finish_reason, "data: " .. unfinished[made.finish_reason]
+  end
+  err.partial = made
+  return err
 end
 
 --- An error with what is known of the request.
@@ -154,7 +184,10 @@ function Response:whole()
   if event.type == "error" then return nil, self:fail(self.dialect.failure(self.status, self.headers, event)) end
   local neutral, fault = self.dialect.decode(event)
   if not neutral then return nil, self:fail(fault) end
-  return self:reply(neutral, "complete")
+  local made = self:reply(neutral, "complete")
+  local unfit = self:check(made)
+  if unfit then return nil, self:fail(unfit) end
+  return made
 end
 
 Response.outcome = M.outcome

@@ -17,6 +17,13 @@ function M.is(value)
   return getmetatable(value) == Message
 end
 
+--- Make a message of a table that has the fields of one, as a dialect reads it.
+--- @param fields table   becomes the message
+--- @return multimodal.Message
+function M.adopt(fields)
+  return setmetatable(fields, Message)
+end
+
 --- A reply that stands in a history: its class is above this one, so it is known by its name and speaks for itself.
 local function is_reply(value)
   local class = getmetatable(value)

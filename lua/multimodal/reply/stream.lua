@@ -2,6 +2,7 @@
 --- Names: open.
 local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
+local growing = require("multimodal.reply.growing")
 
 local M = {}
 
@@ -22,20 +23,54 @@ local methods = {}
 --- @field cut fun(self, err: table): multimodal.Error
 --- @field outcome fun(err: multimodal.Error): string
 --- @field report fun(err: multimodal.Error)   a failure that nobody asked about
+--- @field check (fun(self, reply: multimodal.Reply): multimodal.Error?)?  reads the data of the last reply
+--- @field schema multimodal.Schema?   what that data must fit
+--- @field steps multimodal.StreamSteps?  the tool loop that goes on after a reply
 --- @field on_text (fun(text: string): any)?
 --- @field on_event (fun(event: table): any)?
+
+--- @class multimodal.StreamSteps
+--- @field wants fun(self, reply: multimodal.Reply): boolean   its tools are to be run
+--- @field run fun(self, reply: multimodal.Reply): table[]     events
+--- @field open fun(self): multimodal.StreamSource?, multimodal.Error?
+--- @field finish fun(self, reply: multimodal.Reply): multimodal.Reply
+--- @field so_far fun(self, outcome: string?): multimodal.Reply
+
+-- `turn` says where a tool loop stands between two answers: "run" (the tools of `made`), "running", "open" (the next
+-- answer); nil while an answer comes, and at the end.
 
 local function close_exchange(self)
   self.over = true
   self.exchange:close()
 end
 
+local function is_open(self)
+  return not self.over or self.turn ~= nil
+end
+
+--- Read from an answer.
+local function begin(self, source)
+  self.source, self.exchange, self.dialect = source, source.exchange, source.dialect
+  self.text_delta, self.state = source.dialect.text_delta, source:begin()
+  self.request_id = source:request_id()
+  self.over, self.turn, self.made = false, nil, nil
+end
+
+--- The reply as far as it has come.
+local function partial_of(self, outcome)
+  local source = self.source
+  if self.turn == "open" then return source.steps:so_far(outcome) end
+  local made = source:reply(self.dialect.partial(self.state), outcome)
+  return source.steps and source.steps:finish(made) or made
+end
+
 --- End with a failure. It is reported when the stream is collected and reply() was never called.
 local function fail(self, err, asked)
   local source = self.source
   err = error_class.new(err)
-  err.partial = source:reply(self.dialect.partial(self.state), source.outcome(err))
+  err.partial = err.partial or partial_of(self, source.outcome(err))
   close_exchange(self)
+  self.turn = nil
   self.failure = source:fail(err)
   if asked then
     self.queue = false
@@ -48,11 +83,44 @@ local function fail(self, err, asked)
   end)
 end
 
---- End well. After the end mark nobody waits for the end of the body.
+--- End well, if the data are what was asked for.
+local function conclude(self, made)
+  local source = self.source
+  if source.steps then source.steps:finish(made) end
+  local unfit = source.schema and source:check(made)
+  if unfit then return fail(self, unfit) end
+  self.result, self.last = made, { type = "done", reply = made }
+end
+
+--- An answer ended well. After its end mark nobody waits for the end of the body. Tools are run when somebody comes for
+--- what follows.
 local function succeed(self, neutral)
-  self.result = self.source:reply(neutral, "complete")
-  self.last = { type = "done", reply = self.result }
+  local source = self.source
+  local made = source:reply(neutral, "complete")
   close_exchange(self)
+  if source.steps and source.steps:wants(made) then
+    self.turn, self.made = "run", made
+    return
+  end
+  conclude(self, made)
+end
+
+--- What follows a reply whose tools are run here: their results, then the next answer.
+local function go_on(self)
+  local steps = self.source.steps
+  if self.turn == "run" then
+    self.turn = "running"
+    local events = steps:run(self.made)
+    self.queue, self.at, self.turn = events, 1, "open"
+    return
+  end
+  if self.turn == "running" then
+    return fail(self, { kind = "cancelled", code = "tools", message = "the wait for the tools was broken off" })
+  end
+  local source, err = steps:open()
+  if not source then return fail(self, err) end
+  source.steps = steps
+  begin(self, source)
 end
 
 --- The body ended, with an error or without: complete if the dialect has seen its end.
@@ -98,6 +166,8 @@ local function pull(self)
     if self.queue then
       local event, is_text = unqueue(self)
       if event ~= nil then return event, is_text end
+    elseif self.turn then
+      go_on(self)
     elseif self.over then
       local event = self.last
       self.last = nil
@@ -124,7 +194,7 @@ local function show(self, thing)
   local source, text = self.source, text_of(thing)
   local stopped = text and source.on_text and source.on_text(text) == false
   stopped = stopped or source.on_event and source.on_event(event_of(thing)) == false
-  if stopped and not self.over then
+  if stopped and is_open(self) then
     fail(self, { kind = "cancelled", code = "hook", message = "a hook returned false" }, true)
   end
   return not stopped
@@ -175,6 +245,7 @@ function methods:text()
 end
 
 --- All events as they come: start, text, reasoning, image, audio, tool_start, tool_delta, tool_end, usage, finish, done.
+--- Where tools are run, tool_result and step follow the finish of each step, and the next one starts.
 --- @async
 --- @return fun(stream: multimodal.Stream): table?
 --- @return multimodal.Stream
@@ -188,6 +259,35 @@ end
 --- @return multimodal.Stream
 function methods:images()
   return next_image, self, nil, self
+end
+
+--- Start a value anew with each step of a tool loop; the last value is the checked one of the reply.
+local function next_data(self)
+  while true do
+    local thing = take(self)
+    if thing == nil then return nil end
+    local text = text_of(thing)
+    if text then
+      self.growing = self.growing or growing.new()
+      local value = self.growing:feed(text)
+      if value ~= nil then return value end
+    elseif thing.type == "step" then
+      self.growing = nil
+    elseif thing.type == "done" then
+      return thing.reply.data
+    end
+  end
+end
+
+--- The data of a structured reply as they grow, each time the text has grown by an eighth: fields and items that have
+--- begun are there, and nothing is checked. The last is whole and fits the schema; where it does not, the loop ends
+--- before it and reply() tells why.
+--- @async
+--- @return fun(stream: multimodal.Stream): any
+--- @return multimodal.Stream
+function methods:data()
+  if not self.source.schema then error_class.misuse("data: no schema was asked for; pass schema = mm.schema { ... }") end
+  return next_data, self, nil, self
 end
 
 --- The whole reply; reads what is left first.
@@ -205,7 +305,7 @@ end
 
 --- Stop: the connection is closed at once. A stream that has ended stays as it ended.
 function methods:close()
-  if self.over then return end
+  if not is_open(self) then return end
   fail(self, { kind = "cancelled", code = "closed", message = "the stream was closed before its end" }, true)
 end
 
@@ -213,7 +313,7 @@ function Stream:__index(name)
   if name ~= "partial" then return methods[name] end
   if self.result then return self.result end
   if self.failure then return self.failure.partial end
-  return self.source:reply(self.dialect.partial(self.state))
+  return partial_of(self)
 end
 
 Stream.__close = methods.close
@@ -242,20 +342,13 @@ end
 --- @return multimodal.Stream?
 --- @return multimodal.Error? err
 function M.open(source)
-  local dialect = source.dialect
   local self = setmetatable({
-    source = source,
-    exchange = source.exchange,
-    dialect = dialect,
-    text_delta = dialect.text_delta,
-    state = source:begin(),
     queue = false,
     at = 1,
-    over = false,
     hooked = (source.on_text or source.on_event) ~= nil,
-    request_id = source:request_id(),
     warnings = source.request and source.request.warnings or {},
   }, Stream)
+  begin(self, source)
   hold(self)
   if not self.failure then return self end
   self.unasked[1] = nil

@@ -62,15 +62,43 @@ local function encode_other(message, context)
   return { role = role, name = message.name, content = content }
 end
 
---- A tool's answer; what is no text goes only where the gateway takes it.
-local function encode_tool(message, context)
-  local texts, odd = only_text(message.content)
-  if not texts and not context.profile.tool_media then
-    return parts.unsupported(("%s.content[%d]"):format(context.place, odd),
-      (context.profile.name or "this gateway") .. " takes text alone in a tool's answer; send the rest in a user message after it")
+--- The texts of a tool's answer as one. There is no flag for a failure on this wire, so the text says it.
+local function answer_text(texts, message)
+  local text = table.concat(texts, "\n")
+  if message.error then return "Error: " .. text end
+  return text ~= "" and text or "The result is in the message of the user that follows."
+end
+
+--- Media of a tool's answer, for the message of the user that follows.
+local function show_later(message, context)
+  local shown = context.shown
+  shown[#shown + 1] = { type = "text", text = ("The result of %s:"):format(message.tool_name or message.tool_call_id) }
+  local texts = {}
+  for i, part in ipairs(message.content) do
+    if part.type == "text" and not media.is(part) then
+      texts[#texts + 1] = part.text
+    else
+      local place = ("%s.content[%d]"):format(context.place, i)
+      local wire, err = parts.encode(part, context.profile, place)
+      if not wire then return nil, err end
+      note(context, place, wire, part)
+      shown[#shown + 1] = wire
+    end
   end
+  return answer_text(texts, message)
+end
+
+--- A tool's answer; what is no text goes into it only where the gateway takes it there.
+local function encode_tool(message, context)
+  local texts = only_text(message.content)
   local content, err
-  if texts and not texts[2] then content = texts[1] or "" else content, err = encode_parts(message.content, context) end
+  if texts and (message.plain or message.error or not texts[2]) then
+    content = message.error and answer_text(texts, message) or texts[1] or ""
+  elseif texts or context.profile.tool_media then
+    content, err = encode_parts(message.content, context)
+  else
+    content, err = show_later(message, context)
+  end
   if content == nil then return nil, err end
   return { role = "tool", tool_call_id = message.tool_call_id, name = message.name, content = content }
 end
@@ -141,18 +169,26 @@ end
 
 local encoders = { assistant = encode_assistant, tool = encode_tool }
 
+local function encode_message(message, context)
+  if message.wire and message.role ~= "system" then return message.wire end
+  local wire, err = (encoders[message.role] or encode_other)(message, context)
+  if not wire then return nil, err end
+  return message.extra and parts.extend(wire, message.extra) or wire
+end
+
+--- What tools showed goes out after the last answer of their step: nothing may stand between these.
 local function encode_messages(messages, profile, sent)
-  local wires = {}
+  local wires, shown = {}, {}
   for i, message in ipairs(messages) do
-    local context = { place = ("messages[%d]"):format(i), profile = profile, sent = sent }
-    if message.wire and message.role ~= "system" then
-      wires[i] = message.wire
-    else
-      local wire, err = (encoders[message.role] or encode_other)(message, context)
-      if not wire then return nil, err end
-      wires[i] = message.extra and parts.extend(wire, message.extra) or wire
+    if shown[1] and message.role ~= "tool" then
+      wires[#wires + 1], shown = { role = "user", content = json.array(shown) }, {}
     end
+    local context = { place = ("messages[%d]"):format(i), profile = profile, sent = sent, shown = shown }
+    local wire, err = encode_message(message, context)
+    if not wire then return nil, err end
+    wires[#wires + 1] = wire
   end
+  if shown[1] then wires[#wires + 1] = { role = "user", content = json.array(shown) } end
   return json.array(wires)
 end
 

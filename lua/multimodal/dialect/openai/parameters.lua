@@ -84,7 +84,7 @@ local function add_tools(body, options)
   body.parallel_tool_calls = options.parallel_tools
 end
 
---- A schema: JSON Schema as a table or as core.raw, or a table {name, schema, strict} that holds one.
+--- A schema: multimodal.Schema, JSON Schema as a table or as core.raw, or a table {name, schema, strict} that holds one.
 local function format_of(schema)
   local given = type(schema) == "table" and schema.schema and schema or { schema = schema }
   local name = given.name or type(given.schema) == "table" and given.schema.title or nil
@@ -95,18 +95,26 @@ local function format_of(schema)
   }
 end
 
---- Where no schema is known the answer is at least asked for as JSON.
-local function add_schema(body, schema, profile, warnings)
-  if profile.schema ~= "json_object" then
-    body.response_format = format_of(schema)
-    return
-  end
-  body.response_format = { type = "json_object" }
-  warnings[#warnings + 1] = ("schema: %s takes JSON as an answer but no schema; say in the prompt what it shall hold"):format(
-    profile.name or "this gateway")
+--- Put words before all that is said: into the instructions, where there are any.
+local function instruct(body, words)
+  local list, first = {}, body.messages[1]
+  local says = first and (first.role == "system" or first.role == "developer") and type(first.content) == "string"
+  list[1] = says and parts.extend(parts.extend({}, first), { content = first.content .. "\n\n" .. words })
+    or { role = "system", content = words }
+  for i = says and 2 or 1, #body.messages do list[#list + 1] = body.messages[i] end
+  body.messages = json.array(list)
 end
 
-local function add_output(body, options, profile, warnings)
+--- Where no schema is known JSON is asked for as the answer, and the schema is told in words.
+local function add_schema(body, schema, profile)
+  body.response_format = format_of(schema)
+  if profile.schema ~= "json_object" then return end
+  local text = json.encode(body.response_format.json_schema.schema)
+  body.response_format = { type = "json_object" }
+  instruct(body, "Answer with one JSON value and nothing else. It must fit this JSON Schema:\n" .. text)
+end
+
+local function add_output(body, options, profile)
   if options.modalities then body.modalities = array(options.modalities) end
   if options.aspect_ratio or options.image_size then
     body.image_config = { aspect_ratio = options.aspect_ratio, image_size = options.image_size }
@@ -114,7 +122,7 @@ local function add_output(body, options, profile, warnings)
   if options.voice or options.audio_format then
     body.audio = { voice = options.voice, format = options.audio_format }
   end
-  if options.schema then add_schema(body, options.schema, profile, warnings) end
+  if options.schema then add_schema(body, options.schema, profile) end
 end
 
 local refusable = { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "audio_format", "schema", "tools" }
@@ -153,7 +161,7 @@ function M.encode(messages, prompt, profile, warnings)
   add_tools(body, options)
   if options.tool_choice then fine, err = add_choice(body, options.tool_choice, profile) end
   if not fine then return nil, err end
-  add_output(body, options, profile, warnings)
+  add_output(body, options, profile)
   if prompt.stream then
     body.stream = true
     if profile.stream_options then body.stream_options = { include_usage = true } end
