@@ -40,7 +40,7 @@ function M.request_id(headers, body)
     local id = headers[name] and M.get(headers, name)
     if id then return id end
   end
-  if type(body) ~= "table" then return nil end
+  if type(body) ~= "table" or body.request_id == nil and body.error == nil and body.message == nil then return nil end
   local err = type(body.error) == "table" and body.error or {}
   return text(body.request_id) or text(err.request_id) or in_words(err.message) or in_words(body.error)
     or in_words(body.message)

@@ -68,13 +68,27 @@ local function of_kind(kind)
   end
 end
 
---- Fields that are made when they are first asked for.
+local function empty()
+  return {}
+end
+
+--- Fields that are made when they are first asked for: of most replies most are not.
 local views = {
   images = of_kind("image"),
   audios = of_kind("audio"),
   videos = of_kind("video"),
   files = of_kind("file"),
   messages = function(self) return { self.message } end,
+  request_id = function(self) return headers_of.request_id(self.headers, self.raw) end,
+  request_ids = function(self) return { self.request_id } end,
+  citations = empty,
+  tool_calls = empty,
+  steps = empty,
+  warnings = empty,
+  headers = empty,
+  timing = empty,
+  attempts = function() return 1 end,
+  from_journal = function() return false end,
 }
 
 local function view(self, name)
@@ -94,7 +108,7 @@ local Choice = { __name = "multimodal.choice", __index = view, __tostring = text
 local Reply = { __name = "multimodal.reply", __index = view, __tostring = text_of }
 
 local function joined(first, second)
-  if not first or first[1] == nil then return second or {} end
+  if not first or first[1] == nil then return second end
   local list = {}
   for _, item in ipairs(first) do list[#list + 1] = item end
   for _, item in ipairs(second or {}) do list[#list + 1] = item end
@@ -115,20 +129,19 @@ end
 function M.new(neutral, context)
   context = context or {}
   local first = neutral.choices[1]
-  local request_id = context.request_id or headers_of.request_id(context.headers, neutral.raw)
+  local ids = context.request_ids
   return setmetatable({
     text = first.text, parts = first.parts, reasoning = first.reasoning, refusal = first.refusal,
     citations = first.citations, tool_calls = first.tool_calls, message = first.message,
     finish_reason = first.finish_reason, finish_reason_raw = first.finish_reason_raw,
     choices = choices_of(neutral.choices),
-    data = context.data, steps = context.steps or {}, messages = context.messages,
+    data = context.data, steps = context.steps, messages = context.messages,
     usage = neutral.usage, raw = neutral.raw,
     outcome = context.outcome, id = neutral.id, model = neutral.model or context.model, gateway = context.gateway,
-    request_id = request_id,
-    request_ids = context.request_ids and context.request_ids[1] and context.request_ids or { request_id },
-    status = context.status, headers = context.headers or {}, url = context.url, attempts = context.attempts or 1,
-    from_journal = context.from_journal or false,
-    warnings = joined(context.warnings, neutral.warnings), timing = context.timing or {},
+    request_id = context.request_id, request_ids = ids and ids[1] and ids or nil,
+    status = context.status, headers = context.headers, url = context.url, attempts = context.attempts,
+    from_journal = context.from_journal,
+    warnings = joined(context.warnings, neutral.warnings), timing = context.timing,
   }, Reply)
 end
 

@@ -125,7 +125,9 @@ end
 
 --- Calls of a message; ids that are missing or taken are made.
 local function read_calls(message, ready, warnings)
-  local calls, wires = {}, list(message.tool_calls)
+  local calls = {}
+  if message.tool_calls == nil and message.function_call == nil then return calls end
+  local wires = list(message.tool_calls)
   if wires[1] == nil then
     if type(message.function_call) ~= "table" then return calls end
     wires = { { ["function"] = message.function_call } }
@@ -164,13 +166,13 @@ local function read_choice(choice, position, known, warnings)
   if message.audio ~= nil then add_audio(message, parts, warnings) end
   local calls = read_calls(message, known.calls and known.calls[position], warnings)
   local text, plain = text_of(parts)
-  local refusal = present(message.refusal) or refusal_in(message.content)
+  local refusal = message.refusal ~= nil and present(message.refusal) or refusal_in(message.content)
   local raw, called = choice.finish_reason, calls[1] ~= nil
   return {
     text = text, parts = parts,
     reasoning = M.reasoning(message) or thoughts,
     refusal = refusal,
-    citations = type(message.annotations) == "table" and message.annotations or {},
+    citations = message.annotations ~= nil and type(message.annotations) == "table" and message.annotations or nil,
     tool_calls = calls,
     finish_reason = finish.read(raw, refusal, called, known.complete),
     finish_reason_raw = raw ~= nil and tostring(raw) or nil,
@@ -186,15 +188,15 @@ local function before(a, b)
   return a.position < b.position
 end
 
---- Choices in the order of their index; one without an index has that of its place.
+--- Choices in the order of their index, each with its place; one without an index has that of its place.
 local function ordered(choices)
   local order = {}
-  for i, choice in ipairs(list(choices)) do
+  for i, choice in ipairs(choices) do
     if type(choice) == "table" then
       order[#order + 1] = { choice = choice, position = i, index = tonumber(choice.index) or i - 1 }
     end
   end
-  if order[2] ~= nil then table.sort(order, before) end
+  table.sort(order, before)
   return order
 end
 
@@ -202,9 +204,20 @@ end
 --- @param body table
 --- @return table?
 function M.wire_usage(body)
-  if type(body.usage) == "table" then return body.usage end
+  if body.usage ~= nil and type(body.usage) == "table" then return body.usage end
   local choice = list(body.choices)[1]
   return type(choice) == "table" and type(choice.usage) == "table" and choice.usage or nil
+end
+
+--- Read one choice into what has been read.
+local function take_choice(reading, wire, position)
+  local choices = reading.choices
+  local choice = read_choice(wire, position, reading.known, reading.warnings)
+  choices[#choices + 1] = choice
+  local err = wire.error ~= nil and failure.of_choice(wire.error, reading.event)
+  if not err then return end
+  choice.finish_reason, choice.error = "error", err
+  reading.failed = reading.failed or err
 end
 
 --- Read a decoded body. The second result tells why there is none; errors of single choices among several are warnings.
@@ -214,19 +227,17 @@ end
 --- @return multimodal.Neutral?
 --- @return multimodal.Error?
 function M.body(body, known, event)
-  local choices, warnings, failed = {}, known.warnings or {}, nil
-  for _, entry in ipairs(ordered(body.choices)) do
-    local err = entry.choice.error ~= nil and failure.of_choice(entry.choice.error, event) or nil
-    failed = failed or err
-    local choice = read_choice(entry.choice, entry.position, known, warnings)
-    if err then choice.finish_reason, choice.error = "error", err end
-    choices[#choices + 1] = choice
+  local wires = list(body.choices)
+  local reading = { known = known, event = event, choices = {}, warnings = known.warnings or {} }
+  if wires[2] == nil then
+    if type(wires[1]) == "table" then take_choice(reading, wires[1], 1) end
+  else
+    for _, entry in ipairs(ordered(wires)) do take_choice(reading, entry.choice, entry.position) end
   end
-  if failed and #choices == 1 then return nil, failed end
+  local choices, warnings, failed = reading.choices, reading.warnings, reading.failed
+  if not choices[1] then return nil, failure.empty(event) end
+  if failed and not choices[2] then return nil, failed end
   if failed then warnings[#warnings + 1] = "one choice failed: " .. failed.message end
-  if not choices[1] then
-    return nil, failure.empty(event)
-  end
   return {
     choices = choices, id = present(body.id), model = present(body.model), usage = usage.read(M.wire_usage(body)), raw = body,
     warnings = warnings,

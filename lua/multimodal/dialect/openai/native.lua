@@ -74,12 +74,18 @@ local function files_of(message, known, position)
   return files and json.array(files)
 end
 
+local function is_plain(message)
+  return message.reasoning_content == nil and message.reasoning == nil and message.reasoning_details == nil
+    and message.refusal == nil and message.tool_calls == nil and message.annotations == nil and message.audio == nil
+end
+
 --- What must go back, nil where nothing must.
 --- @param message table                      as received, nulls left out
 --- @param known multimodal.openai.Known
 --- @param position integer                   of its choice in the body
 --- @return table?
 function M.of(message, known, position)
+  if is_plain(message) then return nil end
   local thought, reasoning = present(message.reasoning_content), present(message.reasoning)
   local refusal, details, calls, audio, files = present(message.refusal), nil, nil, nil, nil
   if message.reasoning_details ~= nil and list(message.reasoning_details)[1] ~= nil then
