@@ -68,6 +68,7 @@ function Exchange:close()
   self.engine.live[self.number] = nil
   table.insert(self.engine.net.closed, self.number)
 end
+Exchange.leave = Exchange.close
 
 local Engine = {}
 Engine.__index = Engine

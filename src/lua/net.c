@@ -160,6 +160,14 @@ static int exchange_close(lua_State *L) {
   return 0;
 }
 
+static int exchange_leave(lua_State *L) {
+  void **box = luaL_checkudata(L, 1, MM_EXCHANGE);
+  struct mm_exchange *x = *box;
+  *box = NULL;
+  mm_exchange_leave(x);
+  return 0;
+}
+
 /* Options of start: the table is at 2. Strings stay on the stack, so that they live as long as the
  * call. */
 
@@ -423,6 +431,7 @@ static const luaL_Reg exchange_methods[] = {
     {"next_text", exchange_next_text},
     {"progress", exchange_progress},
     {"timing", exchange_timing},
+    {"leave", exchange_leave},
     {NULL, NULL},
 };
 

@@ -68,6 +68,13 @@ void mm_clock_start(struct mm_exchange *x, const struct mm_request *r) {
   if (x->clocks.total) look_at(e, plus(now, x->clocks.total));
 }
 
+void mm_clock_limit(struct mm_exchange *x, uint64_t ms) {
+  struct mm_engine *e = x->engine;
+  uv_update_time(&e->loop);
+  x->clocks = (struct mm_clocks){.total = ms, .started = uv_now(&e->loop), .byte_at = 1};
+  look_at(e, plus(x->clocks.started, ms));
+}
+
 void mm_clock_stop(struct mm_engine *e) {
   if (e->look_at == NEVER) return;
   e->look_at = NEVER;
@@ -142,9 +149,9 @@ void mm_clock_look(struct mm_engine *e) {
     const struct mm_clocks *c = &x->clocks;
     l = l->next;
     if (x->state != MM_QUEUED && x->state != MM_RUNNING) continue;
-    next = least(next, look(x, now));
     uint64_t ms = shortest(shortest(c->first_byte, c->idle), c->total);
     if (ms) grain = least(grain, clamp(ms / 32));
+    next = least(next, look(x, now)); /* may free it */
   }
   if (next != NEVER && e->alive) look_at(e, next > now + grain ? next : now + grain);
 }

@@ -89,6 +89,7 @@ struct mm_exchange {
   uint64_t id;
   enum mm_state state;
   bool ended;                 /* libcurl is done with the transfer */
+  bool left;                  /* nobody reads any more; freed when it ends */
   char *url;                  /* owned; for messages, of which only the host is shown */
   CURL *easy;                 /* NULL once done */
   struct curl_slist *headers; /* owned */
@@ -107,6 +108,7 @@ struct mm_exchange {
   bool paused;
   uint64_t seen;     /* complete events when it was last put on the ready list */
   uint64_t received; /* bytes of the answer's body */
+  uint64_t enough;   /* of an exchange that was left: bytes after which it is closed */
   uint64_t sent;     /* bytes of the request's body, of a done exchange */
   struct mm_clocks clocks;
   uint64_t started;        /* ns */
@@ -175,7 +177,8 @@ void mm_transfer_discard(struct mm_exchange *x); /* before it is cancelled */
 
 /* clock.c: looks at all clocks; ends what has run out. */
 void mm_clock_start(struct mm_exchange *x, const struct mm_request *request);
-void mm_clock_stop(struct mm_engine *e); /* nothing is in flight */
+void mm_clock_limit(struct mm_exchange *x, uint64_t ms); /* the total clock, from now */
+void mm_clock_stop(struct mm_engine *e);                 /* nothing is in flight */
 void mm_clock_look(struct mm_engine *e);
 
 /* fail.c: say what happened, before the easy handle is gone. */

@@ -6,7 +6,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { CLOSING_MAX = 64 }; /* closed watchers that may wait for the next turn */
+enum {
+  CLOSING_MAX = 64,    /* closed watchers that may wait for the next turn */
+  LEAVE_MS = 250,      /* how long the rest of an answer may take that nobody reads */
+  LEAVE_BYTES = 65536, /* and how long it may be */
+};
 
 static _Atomic uint64_t last_id;
 
@@ -154,12 +158,24 @@ static void keep_figures(struct mm_exchange *x) {
   mm_exchange_timing(x, &x->timing);
 }
 
-/* The one way out of the running state. The next exchange may start before this returns. */
+static void dispose(struct mm_exchange *x) {
+  mm_link_remove(&x->in_ready);
+  mm_link_remove(&x->in_all);
+  if (x->decoder) x->core->decoder_unref(x->decoder);
+  x->core->alloc(x->url, 0);
+  x->core->alloc(x->detail, 0);
+  mm_head_free(x->core, &x->head);
+  x->core->alloc(x, 0);
+}
+
+/* The one way out of the running state. The next exchange may start before this returns. Frees an
+ * exchange that was left. */
 static void end(struct mm_exchange *x) {
   keep_figures(x);
   release_transfer(x);
-  mm_engine_ready(x->engine, x);
+  if (!x->left) mm_engine_ready(x->engine, x);
   mm_queue_leave(x->engine, x);
+  if (x->left) dispose(x);
 }
 
 void mm_exchange_launch(struct mm_exchange *x) {
@@ -209,6 +225,7 @@ void mm_exchange_detach(struct mm_exchange *x) {
   mm_link_remove(&x->in_all);
   x->engine = NULL;
   x->multi = NULL;
+  if (x->left) dispose(x);
 }
 
 /* Without a turn, resets of HTTP/2 streams stay unsent, and closed watchers pile up while nobody
@@ -225,8 +242,6 @@ static void cancel(struct mm_exchange *x) {
   release_transfer(x);
   mm_sigpipe_release(&hold);
   if (x->state == MM_QUEUED || runs) mm_queue_leave(e, x);
-  mm_link_remove(&x->in_ready);
-  mm_link_remove(&x->in_all);
   if (runs) flush_closed(e, x->multi);
 }
 
@@ -236,12 +251,24 @@ void mm_exchange_free(struct mm_exchange *x) {
     cancel(x);
   else
     release_transfer(x);
-  if (x->decoder) x->core->decoder_unref(x->decoder);
-  x->core->alloc(x->url, 0);
-  x->core->alloc(x->detail, 0);
-  mm_head_free(x->core, &x->head);
   mm_process_count(-1);
-  x->core->alloc(x, 0);
+  dispose(x);
+}
+
+void mm_exchange_leave(struct mm_exchange *x) {
+  bool worth = x && x->engine && x->state == MM_RUNNING && x->multi == &x->engine->http1 &&
+               x->head.complete && !x->paused && x->offset == x->length;
+  if (!worth) {
+    mm_exchange_free(x);
+    return;
+  }
+  mm_link_remove(&x->in_ready);
+  if (x->decoder) x->core->decoder_unref(x->decoder);
+  x->decoder = NULL;
+  x->left = true;
+  x->enough = x->received + LEAVE_BYTES;
+  mm_process_count(-1);
+  mm_clock_limit(x, LEAVE_MS);
 }
 
 uint64_t mm_exchange_id(const struct mm_exchange *x) {

@@ -108,6 +108,11 @@ MM_NODISCARD int mm_exchange_new(struct mm_engine *e, struct mm_exchange **out);
 /* Cancel if it runs - its socket closes at once - and free. NULL is fine. */
 void mm_exchange_free(struct mm_exchange *x);
 
+/* The same for an exchange that was read to its end mark: what is left of the answer, which is as a
+ * rule the end of its framing, is dropped as it comes, so that the connection can be used again.
+ * After 250 ms or 64 KiB of it the socket closes all the same. Takes x; NULL is fine. */
+void mm_exchange_leave(struct mm_exchange *x);
+
 /* Add "Name: value" before the start; copies it. Returns MM_OK, MM_ENOMEM; MM_EINVAL for what is no
  * header line, and for the ones that belong to the transport (Content-Length, Transfer-Encoding).
  */

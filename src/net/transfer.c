@@ -30,6 +30,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user) {
     return CURL_WRITEFUNC_PAUSE;
   }
   x->received += n;
+  if (x->left && x->received > x->enough) return 0;
   if (!x->decoder) return n;
   int rc = x->core->decoder_feed(x->decoder, bytes, n);
   tell(x);

@@ -69,13 +69,23 @@ function Exchange:timing()
   return self.closed and self.figures or self.raw:timing()
 end
 
---- Close the socket at once. Whoever waits for this exchange gets the cancelled error. Its figures stay.
-function Exchange:close()
+--- Its figures stay. Whoever waits for it gets the cancelled error.
+local function stop(self, how)
   if self.closed then return end
   self.closed, self.figures = true, self.raw:timing()
   self.sent, self.received = self.raw:progress()
-  self.raw:close()
+  how(self.raw)
   self.loop:forget(self.id)
+end
+
+--- Close the socket at once.
+function Exchange:close()
+  stop(self, self.raw.close)
+end
+
+--- It was read to its end mark: the end of the framing may still come, so that the connection can be used again.
+function Exchange:leave()
+  stop(self, self.raw.leave)
 end
 Exchange.__close = Exchange.close
 
