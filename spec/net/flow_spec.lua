@@ -89,6 +89,24 @@ describe("an engine", function()
     for i = 1, n do assert.equal("ok", exchanges[i]:next().data) end
   end)
 
+  it("comes back to a socket in error that it left for the next turn", function()
+    s:script({ { read = "all" }, { wait = 0.7 }, { reset = true } }, { times = -1 })
+    local exchanges, n, turns = {}, 20, 0
+    for i = 1, n do exchanges[i] = drive.start(engine, s.url) end
+    assert(s:requests(n, { pump = function() engine:step(0.01) end }))
+    for _ = 1, 8 do engine:step(0.05) end -- libcurl's timers of connecting have passed
+    for i = 1, n do assert(s:closed(i)) end
+    while engine:step(0.01, 1e-9) > 0 and turns < 10 * n do
+      turns = turns + 1
+      while engine:pop() do end
+    end
+    for i = 1, n do
+      local event, err = exchanges[i]:next()
+      assert.is_nil(event)
+      assert.equal("network", type(err) == "table" and err.kind or err)
+    end
+  end)
+
   it("offers nothing to wait for while nothing is in flight", function()
     assert.is_nil(engine:timeout())
     assert.is_true(engine:fd() >= 0)

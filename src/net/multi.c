@@ -9,6 +9,7 @@ struct watch {
   uv_poll_t poll;
   struct mm_multi *multi;
   curl_socket_t socket;
+  int events; /* UV_READABLE, UV_WRITABLE */
 };
 
 /* A transfer that was cancelled while its name resolves, under a libcurl that would wait for the
@@ -73,7 +74,11 @@ static void on_timer(uv_timer_t *timer) {
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
   struct watch *w = poll->data;
-  if (mm_engine_late(w->multi->engine)) return;
+  if (mm_engine_late(w->multi->engine)) {
+    /* libuv has stopped watching a socket in error, which would not come again. */
+    if (status < 0) uv_poll_start(poll, w->events, on_poll);
+    return;
+  }
   int flags = status < 0 ? CURL_CSELECT_ERR : 0;
   if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
   if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
@@ -100,6 +105,7 @@ static struct watch *watch_new(struct mm_multi *m, curl_socket_t socket, enum mm
   if (!w) return NULL;
   w->multi = m;
   w->socket = socket;
+  w->events = 0;
   *fault = MM_FAULT_SOCKET;
   if (uv_poll_init_socket(&e->loop, &w->poll, socket) != 0) {
     e->core->alloc(w, 0);
@@ -137,10 +143,10 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *user, voi
     }
     curl_multi_assign(m->curl, socket, w);
   }
-  int events = 0;
-  if (what & CURL_POLL_IN) events |= UV_READABLE;
-  if (what & CURL_POLL_OUT) events |= UV_WRITABLE;
-  uv_poll_start(&w->poll, events, on_poll);
+  w->events = 0;
+  if (what & CURL_POLL_IN) w->events |= UV_READABLE;
+  if (what & CURL_POLL_OUT) w->events |= UV_WRITABLE;
+  uv_poll_start(&w->poll, w->events, on_poll);
   return 0;
 }
 
