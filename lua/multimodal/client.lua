@@ -4,6 +4,7 @@ local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
 local headers = require("multimodal.client.headers")
 local http = require("multimodal.client.http")
+local image = require("multimodal.client.image")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
 local models = require("multimodal.client.models")
@@ -205,6 +206,16 @@ function Client:stream(prompt, options)
   local made, err = request.new(self, prompt, options, true)
   if not made then return nil, err end
   return made:send()
+end
+
+--- Ask for a picture, as the gateway wants it asked; image_model is asked where that is named.
+--- @async
+--- @param prompt string|table
+--- @param options? table  aspect_ratio, image_size and any other
+--- @return multimodal.Reply?       has at least one picture
+--- @return multimodal.Error? err   kind no_output where none came; err.partial is the reply
+function Client:image(prompt, options)
+  return image.send(self, prompt, options)
 end
 
 --- Ask any other endpoint: ai:http { "POST", "/embeddings", json = { ... } }.

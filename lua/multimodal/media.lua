@@ -17,6 +17,7 @@ local M = {}
 --- @field corrected string?    the media type of a link's bytes, where its server named a wrong one
 --- @field guessed boolean?     the kind is settled by the bytes
 --- @field options table        what was written beside the source
+--- @field access table?        how its link is fetched, of a reply: the rules of the client that made it
 --- @field transcript string?
 --- @field id string?
 local Media = { __name = "multimodal.media" }
@@ -127,7 +128,7 @@ end
 local function copy_of(kind, part, other)
   part.url, part.path, part.blob = other.url, other.path, other.blob
   part.encoded, part.declared, part.corrected = other.encoded, other.declared, other.corrected
-  part.transcript, part.id = other.transcript, other.id
+  part.transcript, part.id, part.access = other.transcript, other.id, other.access
   for name, value in pairs(other.options) do
     if part.options[name] == nil then part.options[name] = value end
   end
@@ -293,7 +294,7 @@ local function blob_of(self, options)
   if self.blob then return self.blob end
   if self.encoded then return blob_of_encoded(self) end
   if self.path then return blob_of_file(self) end
-  local blob, err = fetch(self.url, options)
+  local blob, err = fetch(self.url, options or self.access)
   if blob then self.blob, self.corrected = blob, fetched_type(self.url, blob) end
   return blob, err
 end

@@ -1,5 +1,5 @@
---- Bytes of a link, fetched without credentials.
---- Names: get.
+--- Bytes of a link. Credentials go to the gateway that made it alone, and never beyond a redirect to another origin.
+--- Names: get max_bytes.
 local clocks = require("multimodal.policy.clocks")
 local core = require("multimodal.core")
 local driver_module = require("multimodal.runtime.driver")
@@ -9,6 +9,9 @@ local redirect = require("multimodal.policy.redirect")
 local urls = require("multimodal.policy.url")
 
 local M = {}
+
+--- Bytes of one link.
+M.max_bytes = 4 * 1024 * 1024 * 1024
 
 local kinds = { [401] = "permission", [403] = "permission", [404] = "not_found", [410] = "not_found", [429] = "rate_limit" }
 
@@ -31,9 +34,17 @@ local function check(hop, options)
   }
 end
 
+local function tls_of(options)
+  if not (options.ca_file or options.ca_path or options.insecure) then return nil end
+  return { ca_file = options.ca_file, ca_path = options.ca_path, insecure = options.insecure }
+end
+
 local function start(driver, hop, options, timeout)
+  local proxy = options.proxy
+  if proxy == false then proxy = "" end
   return driver:request {
-    method = "GET", url = hop.url, headers = hop.headers, decoder = core.decoder { format = "bytes" }, timeout = timeout,
+    proxy = proxy, no_proxy = options.no_proxy, http2 = options.http2, tls = tls_of(options),
+    method = "GET", url = hop.url, headers = hop.headers, decoder = core.decoder { format = "bytes", max_media = M.max_bytes }, timeout = timeout,
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),
@@ -45,6 +56,11 @@ local function read(exchange, hop)
   local rest
   if event then rest, err = exchange:next() end
   exchange:close()
+  if err and err.code == "too_large" then
+    return nil, error_class.new {
+      kind = "too_large", code = "too_large", message = ("fetching %s: more than %d bytes"):format(urls.shown(hop.url), M.max_bytes),
+    }
+  end
   if err then return nil, err end
   local blob = event and not rest and event.media and event.media[1]
   if blob then return blob end
@@ -70,17 +86,28 @@ local function get(driver, hop, options, deadline)
   end
 end
 
+--- The headers of the first hop.
+local function headers_of(url, options)
+  local parts = options.credentials and urls.split(url)
+  if parts and urls.origin(parts) == options.origin then return options.credentials() end
+  return { "Accept: */*" }
+end
+
 --- Fetch a link. Redirects are followed by the policy, and a private address is refused at every hop.
 --- @async
 --- @param url string
---- @param options? table  clocks, private
+--- @param options? table  clocks, private, proxies; of a reply's link multimodal.Access
 --- @return userdata? blob
 --- @return multimodal.Error? err
 function M.get(url, options)
   options = options or {}
   local driver = driver_module.current()
-  local hop = { method = "GET", url = url, headers = { "Accept: */*" }, hops = 0 }
-  local blob, err = get(driver, hop, options, clocks.deadline(options, driver.now()))
+  local blob
+  local lines, err = headers_of(url, options)
+  if lines then
+    local hop = { method = "GET", url = url, headers = lines, hops = 0 }
+    blob, err = get(driver, hop, options, clocks.deadline(options, driver.now()))
+  end
   if not blob then return nil, error_class.new(err, { where = error_class.caller() }) end
   return blob
 end

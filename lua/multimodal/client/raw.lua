@@ -2,7 +2,7 @@
 --- Names: new load is written value.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
-local json = require("multimodal.json")
+local lifted = require("multimodal.client.lifted")
 local options_table = require("multimodal.options")
 
 local misuse = error_class.misuse
@@ -84,34 +84,9 @@ local function broken(raw, err)
   return nil, err
 end
 
-local piece = 256 * 1024 -- bytes read at once
-
---- Feed all of a source to a decoder; `read(offset)` gives the next piece, "" at the end.
-local function feed(decoder, read)
-  local offset, text, err = 0, read(0)
-  if text then text = text:gsub("^\239\187\191", "") end
-  while text and text ~= "" do
-    local fed, why = decoder:feed(text)
-    if not fed then return nil, why end
-    -- LuaJIT paces its collector by the number of strings, not by their size.
-    if #text == piece then collectgarbage("step", 2 * piece / 1024) end
-    offset = offset + piece
-    text, err = read(offset)
-  end
-  if not text then return nil, err end
-  return decoder:finish()
-end
-
 local function decode(raw, read)
-  local decoder = core.decoder { format = "json" }
-  decoder:head(200, "application/json")
-  local fed, err = feed(decoder, read)
-  local event
-  if fed then event, err = decoder:next() end
-  decoder:close()
-  if not event then return broken(raw, err or { kind = "bad_request", code = "empty", message = "it is empty" }) end
-  local value, fault = json.decode(event.data, { media = event.media, null = true, exact = true })
-  if fault then return broken(raw, fault) end
+  local value, err = lifted.read(read, { null = true, exact = true })
+  if err then return broken(raw, err) end
   return value
 end
 
@@ -121,17 +96,13 @@ local function of_file(raw, options)
   end
   local blob, err = core.blob_file(raw.path)
   if not blob then return nil, error_class.new(err) end
-  local size = blob:size()
-  return decode(raw, function(offset)
-    if offset >= size then return "" end
-    return blob:read(offset, piece)
-  end)
+  return decode(raw, lifted.of_blob(blob))
 end
 
 local function of_any(raw, options)
   if raw.value then return raw.value end
   if raw.path then return of_file(raw, options) end
-  return decode(raw, function(offset) return raw.text:sub(offset + 1, offset + piece) end)
+  return decode(raw, lifted.of_text(raw.text))
 end
 
 local function is_object(value)

@@ -1,7 +1,9 @@
 --- An answer whose head is here: refused, read whole, or handed to a stream; replies and errors get their context.
 --- Names: new.
+local access = require("multimodal.client.access")
 local check = require("multimodal.client.check")
 local error_class = require("multimodal.error")
+local media = require("multimodal.media")
 local reply_headers = require("multimodal.reply.headers")
 local reply = require("multimodal.reply.reply")
 local jobs = require("multimodal.runtime.jobs")
@@ -62,12 +64,30 @@ function Response:accepted()
   return self.status >= 200 and self.status < 300
 end
 
+local function give_access(self, part)
+  if not media.is(part) or not part.url or part.blob or part.access then return end
+  self.access = self.access or access.of(self.request.client, self.request.options)
+  part.access = self.access
+end
+
+--- The pictures of a stream may be saved before its end.
+--- @param events table[]
+function Response:adopt(events)
+  for i = 1, #events do
+    local event = events[i]
+    if event.type == "image" then give_access(self, event.part) end
+  end
+end
+
 --- The reply of what a dialect read.
 --- @param neutral multimodal.Neutral
 --- @param outcome "complete"|"truncated"|"stalled"|"cancelled"|"failed"|nil  nil while it still comes
 --- @return multimodal.Reply
 function Response:reply(neutral, outcome)
   local client = self.request.client
+  for _, choice in ipairs(neutral.choices) do
+    for _, part in ipairs(choice.parts) do give_access(self, part) end
+  end
   for _, choice in ipairs(neutral.choices) do messages.adopt(choice.message) end
   return reply.new(neutral, {
     outcome = outcome,

@@ -4,6 +4,7 @@ return {
   base_url = "https://api.openai.com/v1",
   key_variable = "OPENAI_API_KEY",
   dialect = "openai",
+  image_output = "images",
   model_required = true,
   max_tokens_field = "max_completion_tokens",
   stream_options = true,

@@ -4,6 +4,7 @@ return {
   base_url = "https://api.z.ai/api/paas/v4",
   key_variable = "ZAI_API_KEY",
   dialect = "openai",
+  image_output = "images",
   model_required = true,
   max_tokens_field = "max_tokens",
   reasoning = "thinking",

@@ -26,6 +26,7 @@ local methods = {}
 --- @field check (fun(self, reply: multimodal.Reply): multimodal.Error?)?  reads the data of the last reply
 --- @field schema multimodal.Schema?   what that data must fit
 --- @field steps multimodal.StreamSteps?  the tool loop that goes on after a reply
+--- @field adopt (fun(self, events: table[]))?  sees each event before it is handed out
 --- @field on_text (fun(text: string): any)?
 --- @field on_event (fun(event: table): any)?
 
@@ -97,7 +98,8 @@ end
 local function succeed(self, neutral)
   local source = self.source
   local made = source:reply(neutral, "complete")
-  close_exchange(self)
+  self.over = true
+  self.exchange:leave()
   if source.steps and source.steps:wants(made) then
     self.turn, self.made = "run", made
     return
@@ -140,6 +142,7 @@ local function receive(self)
   end
   local deltas, fault = self.dialect.delta(self.state, event)
   if not deltas then return fail(self, fault) end
+  if self.source.adopt then self.source:adopt(deltas) end
   self.queue, self.at = deltas, 1
   if self.dialect.ended(self.state) then finish(self) end
 end

@@ -1,0 +1,34 @@
+--- How the links in a reply are fetched: under the clocks and rules of the client that made the reply, and with its
+--- credentials only where the link leads to its own gateway.
+--- Names: of.
+local headers = require("multimodal.client.headers")
+local options_table = require("multimodal.options")
+local urls = require("multimodal.policy.url")
+
+local M = {}
+
+local inherited = {
+  "connect_timeout", "first_byte_timeout", "idle_timeout", "timeout", "private", "proxy", "no_proxy", "http2", "ca_file",
+  "ca_path", "insecure",
+}
+
+--- @class multimodal.Access: table  clocks, private, and what the transport needs
+--- @field origin string?                of the gateway
+--- @field credentials fun(): string[]?, multimodal.Error?  header lines for that origin alone
+
+--- @param client multimodal.Client
+--- @param options table  effective
+--- @return multimodal.Access
+function M.of(client, options)
+  local access = {}
+  for _, name in ipairs(inherited) do access[name] = options[name] end
+  local root = urls.split(client.base.root)
+  access.origin = root and urls.origin(root)
+  function access.credentials()
+    local plain = options_table.over(options, { trailing_slash = false })
+    return headers.lines(headers.plan(client, plain, { ["Content-Type"] = false, Accept = "*/*" }, false), client.key)
+  end
+  return access
+end
+
+return M
