@@ -51,7 +51,7 @@ spec = MULTIMODAL_SIZES=$(SIZES) LUA_PATH="$(LUA_FILES)" LUA_CPATH="build/$(1)/?
   $(2) $(BUSTED) --output=utfTerminal $(3)
 
 .PHONY: help deps build env demo check check-more test lint c-test spec-5.4 spec-luajit spec-others spec-asan \
-  spec-valgrind spec-alloc spec-full aimock bench install clean fuzz fuzz-short
+  spec-valgrind spec-alloc spec-full aimock bench install clean fuzz fuzz-short soak
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -144,6 +144,9 @@ fuzz: $(addprefix build/fuzz/,$(FUZZ_TARGETS)) build/fuzz/seeds ## fuzz each par
 fuzz-short: $(addprefix build/fuzz/,$(FUZZ_TARGETS)) build/fuzz/seeds
 	@rm -rf build/fuzz/short
 	@$(call fuzz_run,build/fuzz/short/$$t,-seed=1 -runs=$(FUZZ_RUNS))
+
+soak: $(call modules,5.4) ## random requests, cancels and errors for SOAK_SECONDS (120): nothing may grow
+	SOAK_SECONDS=$(or $(SOAK_SECONDS),120) LUA_PATH="$(LUA_FILES)" LUA_CPATH="build/5.4/?.so;;" LUA_INIT= lua5.4 spec/soak/soak.lua
 
 build/interpose.so: spec/support/interpose.c
 	@mkdir -p $(@D)

@@ -69,7 +69,8 @@ function run.jobs()
     check(a)
     check(b)
     local dropped = assert(stream:stream(prompt()))
-    for _ in dropped:text() do break end
+    local next_text, state = dropped:text()
+    assert(next_text(state))
     dropped:close()
   end)
 end
