@@ -127,7 +127,7 @@ describe("khatash", function()
     local request = assert(ai:request { mm.file(wrong) })
     local sent = request:json().messages[1].content[1].file
     assert.same({ "application/pdf", "data:application/pdf;base64," .. core.base64_encode(pdf) }, { sent.mime_type, sent.url })
-    assert(request.warnings[1]:find("messages[1].content[1]: ", 1, true) and request.warnings[1]:find("is application/pdf by its bytes", 1, true))
+    assert.equal("messages[1].content[1]: report.txt is application/pdf by its bytes, sent as that", request.warnings[1])
     request = assert(ai:request { mm.file { bytes = pdf, mime = "text/html" } })
     assert.equal("text/html", request:json().messages[1].content[1].file.mime_type)
     assert(request.warnings[1]:find('mime = "text/html" is application/pdf by its bytes, sent as it was said', 1, true))
@@ -149,10 +149,13 @@ describe("khatash", function()
   end)
 
   it("K-R10 checks the model by modality where its models are known, and hears the server's word", function()
-    local model = { id = "openai/gpt-4o-mini", architecture = { input_modalities = { "text", "image", "file" }, output_modalities = { "text" } } }
-    local hearing = { id = "google/gemini-2.5-flash", architecture = {
-      input_modalities = { "text", "image", "audio", "video", "file" }, output_modalities = { "text" } } }
-    s:script(server.json(200, { data = { model, hearing } }), { path = "/api/v1/models" })
+    local function model(id, inputs)
+      return { id = id, architecture = { input_modalities = inputs, output_modalities = { "text" } } }
+    end
+    s:script(server.json(200, { data = {
+      model("openai/gpt-4o-mini", { "text", "image", "file" }),
+      model("google/gemini-2.5-flash", { "text", "image", "audio", "video", "file" }),
+    } }), { path = "/api/v1/models" })
     assert(ai:models())
     for _, source in ipairs { mm.audio(gateway.media().mp3), mm.video "https://youtu.be/x" } do
       local err = refused { "Hi", source }

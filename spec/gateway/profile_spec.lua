@@ -109,7 +109,8 @@ describe("a gateway of the user's #small", function()
   end)
 
   it("may be like one of ours", function()
-    local req = mine({ like = "zai", base_url = "https://proxy/v4", system = false }):request { system = { "A", "B" }, "Hi", mm.image { bytes = jpg } }
+    local ai = mine { like = "zai", base_url = "https://proxy/v4", system = false }
+    local req = ai:request { system = { "A", "B" }, "Hi", mm.image { bytes = jpg } }
     assert.equal("https://proxy/v4/chat/completions", req.url)
     assert.equal(2, #req:json().messages[1].content)
     assert.equal(core.base64_encode(jpg), req:json().messages[2].content[2].image_url.url)

@@ -59,7 +59,8 @@ describe("zai", function()
       assert.equal(encoded, body.messages[1].content[1].image_url.url)
     end
     local own = mm.client { gateway = { name = "mine", like = "zai", image_base64 = "data_url" }, api_key = "k", model = "m" }
-    assert.equal("data:image/jpeg;base64," .. encoded, own:request({ mm.image { bytes = jpg } }):json().messages[1].content[1].image_url.url)
+    local sent = own:request({ mm.image { bytes = jpg } }):json().messages[1].content[1]
+    assert.equal("data:image/jpeg;base64," .. encoded, sent.image_url.url)
     assert.equal("https://api.z.ai/api/paas/v4/chat/completions", own:request("Hi").url)
   end)
 
@@ -73,6 +74,8 @@ describe("zai", function()
     refused({ "Hi", top_k = 5 }, "top_k")
     refused({ "Hi", n = 2 }, "n")
     refused({ "Hi", modalities = { "image" } }, "modalities")
+    refused({ "Hi", tool_choice = "required" }, "tool_choice")
+    assert.equal("auto", ai:request({ "Hi", tool_choice = "auto" }):json().tool_choice)
   end)
 
   it("takes a system message as one string, stop as a list and thinking as a switch", function()
