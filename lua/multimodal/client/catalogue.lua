@@ -63,8 +63,10 @@ end
 --- @return string[]? input
 --- @return string[]? output
 function M.known(profile, id)
+  local known = profile.known_models
+  if not known then return nil end
   local lower = id:lower()
-  for _, entry in ipairs(profile.known_models or {}) do
+  for _, entry in ipairs(known) do
     local name = entry[1]
     local start = name:match("^(.*)%*$")
     if lower == name or start and lower:sub(1, #start) == start then return words(entry[2]), words(entry[3]) end

@@ -12,6 +12,12 @@ local M = {}
 --- @field prefix string?                      before the key
 --- @field line string?                        the whole, where the value is no secret
 
+--- The headers of a request, in order.
+--- @class multimodal.HeaderPlan
+--- @field [integer] multimodal.Header
+--- @field keyed boolean   one holds the key
+--- @field asks boolean    one has a value that a function gives for each request
+
 --- Names whose values are credentials, whoever wrote them.
 local credentials = {
   authorization = true, ["proxy-authorization"] = true, cookie = true, ["x-api-key"] = true, ["api-key"] = true,
@@ -81,7 +87,7 @@ local named = { { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_ti
 --- @param options table     effective
 --- @param dialect_headers table?
 --- @param stream boolean
---- @return multimodal.Header[]
+--- @return multimodal.HeaderPlan
 function M.plan(client, options, dialect_headers, stream)
   local list, places = {}, {}
   if client.key.given then
@@ -99,9 +105,13 @@ function M.plan(client, options, dialect_headers, stream)
     end
   end
   add_all(list, places, options.headers)
-  local kept = {}
+  local kept = { keyed = false, asks = false }
   for _, header in ipairs(list) do
-    if not header.gone then kept[#kept + 1] = header end
+    if not header.gone then
+      kept[#kept + 1] = header
+      kept.keyed = kept.keyed or header.prefix ~= nil
+      kept.asks = kept.asks or type(secret.reveal(header.value)) == "function"
+    end
   end
   return kept
 end
@@ -115,30 +125,39 @@ local function value_of(header)
   return secret.reveal(value)
 end
 
---- The headers as they go out: "Name: value".
---- @param plan multimodal.Header[]
---- @param key multimodal.Key
---- @return string[]? lines
---- @return multimodal.Error? err  no key, or a bad one
-function M.lines(plan, key)
+local function joined(plan, key_text)
   local lines = {}
   for i = 1, #plan do
     local header = plan[i]
-    if header.line then
-      lines[i] = header.line
-    elseif header.prefix then
-      local text, err = key:get()
-      if not text then return nil, err end
-      lines[i] = header.name .. ": " .. header.prefix .. text
-    else
-      lines[i] = header.name .. ": " .. value_of(header)
-    end
+    lines[i] = header.line or header.name .. ": " .. (header.prefix and header.prefix .. key_text or value_of(header))
   end
   return lines
 end
 
+-- The lines that were sent last of a plan, and the key in them: beside the plans, where no dump shows it. Most requests
+-- of a client have the same.
+local sent = setmetatable({}, { __mode = "k" })
+
+--- The headers as they go out: "Name: value". Not to be changed.
+--- @param plan multimodal.HeaderPlan
+--- @param key multimodal.Key
+--- @return string[]? lines
+--- @return multimodal.Error? err  no key, or a bad one
+function M.lines(plan, key)
+  local text, err
+  if plan.keyed then
+    text, err = key:get()
+    if not text then return nil, err end
+  end
+  local last = sent[plan]
+  if last and last.key == text then return last.lines end
+  local lines = joined(plan, text)
+  if not plan.asks then sent[plan] = { key = text, lines = lines } end
+  return lines
+end
+
 --- The headers for people: credentials by the name of a variable.
---- @param plan multimodal.Header[]
+--- @param plan multimodal.HeaderPlan
 --- @param key multimodal.Key
 --- @return table<string, string>
 function M.shown(plan, key)

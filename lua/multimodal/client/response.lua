@@ -88,7 +88,8 @@ function Response:reply(neutral, outcome)
   for _, choice in ipairs(neutral.choices) do
     for _, part in ipairs(choice.parts) do give_access(self, part) end
   end
-  for _, choice in ipairs(neutral.choices) do messages.adopt(choice.message) end
+  local choices = neutral.choices
+  for i = 1, #choices do messages.adopt(choices[i].message) end
   return reply.new(neutral, {
     outcome = outcome,
     gateway = client.name,

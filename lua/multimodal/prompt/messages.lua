@@ -130,10 +130,11 @@ end
 --- @param said string|table
 --- @return multimodal.Message
 function M.new(role, said)
-  local message = setmetatable({ role = role, content = {} }, Message)
   if type(said) == "string" then
-    message.content[1], message.plain = { type = "text", text = said }, true
-  elseif type(said) == "table" and not media.is(said) and type(said.type) ~= "string" then
+    return setmetatable({ role = role, content = { { type = "text", text = said } }, plain = true }, Message)
+  end
+  local message = setmetatable({ role = role, content = {} }, Message)
+  if type(said) == "table" and not media.is(said) and type(said.type) ~= "string" then
     if M.is(said) then misuse(role .. ": a message in a message") end
     local n = M.list(said, role, field, message)
     message.content, message.plain = M.content(said, n, role)

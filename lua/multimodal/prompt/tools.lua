@@ -186,9 +186,21 @@ local function field(message, name)
   return value
 end
 
+local nothing = {}
+
 local function calls_of(message)
   local calls = message.role == "assistant" and field(message, "tool_calls")
-  return type(calls) == "table" and calls or {}
+  return type(calls) == "table" and calls or nil
+end
+
+--- The ids that the messages of tools from `from` on answer.
+local function answered_from(list, from)
+  local answered = {}
+  while list[from] and list[from].role == "tool" do
+    answered[field(list[from], "tool_call_id") or ""] = true
+    from = from + 1
+  end
+  return answered
 end
 
 --- The first call of a history that no message after it answers, before anything else is said.
@@ -197,14 +209,10 @@ end
 --- @return string? id
 --- @return string? name
 function M.unanswered(list)
-  for i, message in ipairs(list) do
-    local answered, calls = {}, calls_of(message)
-    local j = i + 1
-    while calls[1] and list[j] and list[j].role == "tool" do
-      answered[field(list[j], "tool_call_id") or ""] = true
-      j = j + 1
-    end
-    for _, call in ipairs(calls) do
+  for i = 1, #list do
+    local calls = calls_of(list[i])
+    local answered = calls and answered_from(list, i + 1)
+    for _, call in ipairs(calls or nothing) do
       if type(call) == "table" and not answered[call.id or ""] then
         local inner = type(call["function"]) == "table" and call["function"] or call
         return i, tostring(call.id), tostring(inner.name)

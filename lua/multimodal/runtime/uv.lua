@@ -138,7 +138,7 @@ local function request(self, req)
   self:must_wait(false)
   local raw, err = self.io.start(req)
   if not raw then return nil, Error.new(err) end
-  return setmetatable({ raw = raw, id = raw:id(), loop = self, closed = false }, Exchange)
+  return setmetatable({ raw = raw, id = raw:id(), loop = self, closed = false, figures = false, sent = 0, received = 0 }, Exchange)
 end
 
 --- For a foreign loop: what to watch for reading and how long to sleep before the next step; nil: nothing, for ever.

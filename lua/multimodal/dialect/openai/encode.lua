@@ -9,6 +9,10 @@ local parts = require("multimodal.dialect.openai.parts")
 local M = {}
 
 --- A part on its way out, for what is to be said of all of them together.
+local function place_of(context, i)
+  return ("messages[%d].content[%d]"):format(context.index, i)
+end
+
 local function note(context, place, wire, part)
   context.sent[#context.sent + 1] = { place = place, type = wire.type, part = media.is(part) and part or nil }
 end
@@ -23,7 +27,7 @@ local function encode_parts(list, context)
   local wires = {}
   for i, part in ipairs(list) do
     if not is_empty(part) or not list[2] then
-      local place = ("%s.content[%d]"):format(context.place, i)
+      local place = place_of(context, i)
       local wire, err = parts.encode(part, context.profile, place)
       if not wire then return nil, err end
       if wire.type ~= "text" then note(context, place, wire, part) end
@@ -48,7 +52,7 @@ local function content_of(message, context)
   if message.role == "system" and context.profile.system == "string" then
     local texts, odd = only_text(message.content)
     if texts then return table.concat(texts, "\n\n") end
-    return parts.unsupported(("%s.content[%d]"):format(context.place, odd),
+    return parts.unsupported(place_of(context, odd),
       (context.profile.name or "this gateway") .. " takes text alone in a system message; put it in a user message")
   end
   return encode_parts(message.content, context)
@@ -78,7 +82,7 @@ local function show_later(message, context)
     if part.type == "text" and not media.is(part) then
       texts[#texts + 1] = part.text
     else
-      local place = ("%s.content[%d]"):format(context.place, i)
+      local place = place_of(context, i)
       local wire, err = parts.encode(part, context.profile, place)
       if not wire then return nil, err end
       note(context, place, wire, part)
@@ -125,7 +129,7 @@ end
 local function sort_said(message, context, native)
   local said, pictures = {}, {}
   for i, part in ipairs(message.content) do
-    local place = ("%s.content[%d]"):format(context.place, i)
+    local place = place_of(context, i)
     if not media.is(part) then
       said[#said + 1] = part
     elseif part.kind == "image" and context.profile.assistant_images ~= false then
@@ -178,17 +182,18 @@ end
 
 --- What tools showed goes out after the last answer of their step: nothing may stand between these.
 local function encode_messages(messages, profile, sent)
-  local wires, shown = {}, {}
-  for i, message in ipairs(messages) do
-    if shown[1] and message.role ~= "tool" then
-      wires[#wires + 1], shown = { role = "user", content = json.array(shown) }, {}
+  local wires, context = {}, { index = 0, profile = profile, sent = sent, shown = {} }
+  for i = 1, #messages do
+    local message = messages[i]
+    if context.shown[1] and message.role ~= "tool" then
+      wires[#wires + 1], context.shown = { role = "user", content = json.array(context.shown) }, {}
     end
-    local context = { place = ("messages[%d]"):format(i), profile = profile, sent = sent, shown = shown }
+    context.index = i
     local wire, err = encode_message(message, context)
     if not wire then return nil, err end
     wires[#wires + 1] = wire
   end
-  if shown[1] then wires[#wires + 1] = { role = "user", content = json.array(shown) } end
+  if context.shown[1] then wires[#wires + 1] = { role = "user", content = json.array(context.shown) } end
   return json.array(wires)
 end
 
