@@ -55,6 +55,46 @@ describe("the simulator", function()
     assert.equal(bytes, assert(assert(ai:stream(prompt)):reply()).images[1]:bytes())
   end)
 
+  it("calls the first tool, and tells what it gave", function()
+    local got = {}
+    local tools = { mm.tool {
+      name = "weather", parameters = { city = "string", days = "integer", unit = { "celsius", "kelvin" } },
+      run = function(arguments) got[#got + 1] = arguments return { sky = "sunny" } end,
+    }, { name = "other" } }
+    local prompt = { "What is the weather in Zürich, or in Paris?", tools = tools }
+    local whole = assert(ai:generate(prompt))
+    assert.equal('The tool says: {"sky":"sunny"}', whole.text)
+    local reply = assert(assert(ai:stream(prompt)):reply())
+    assert.equal(whole.text, reply.text)
+    assert.same({ city = "Paris", days = 1, unit = "celsius" }, got[1])
+    assert.same(got[1], got[2])
+    assert.equal(whole.steps[1].tool_calls[1].id, reply.steps[1].tool_calls[1].id)
+    reply = assert(ai:generate { "Call it", tools = tools, tool_choice = "other" })
+    assert.equal("other", reply.tool_calls[1].name)
+    assert.same({}, assert(ai:generate { "Do not", tools = tools, tool_choice = "none" }).tool_calls)
+    reply = assert(assert(ai:stream { "Für Ärzte: Ölçü", tools = { { name = "f", parameters = {
+      type = "object", properties = { a = { const = ("é"):rep(20) } },
+    } } } }):reply())
+    assert.equal(("é"):rep(20), reply.tool_calls[1].arguments.a)
+  end)
+
+  it("answers with JSON that fits a schema", function()
+    local schema = mm.schema { name = "string", ["lines?"] = { { sku = "string", price = "number", kind = { "a", "b" } } }, ok = "boolean" }
+    local reply = assert(ai:generate { "Extract the offer of Acme.", schema = schema })
+    assert.same({ name = "Acme", lines = { { sku = "Acme", price = 1, kind = "a" } }, ok = true }, reply.data)
+    local last
+    for value in assert(ai:stream { "Extract the offer of Acme.", schema = schema }):data() do last = value end
+    assert.same(reply.data, last)
+    local ranges = { type = "object", ["$defs"] = { n = { type = "integer", exclusiveMinimum = 4, maximum = 9 } }, properties = {
+      n = { ["$ref"] = "#/$defs/n" },
+      list = { type = "array", minItems = 2, items = { anyOf = { { type = "null" }, { type = "string" } } } },
+      text = { type = "string", minLength = 20, maxLength = 22 },
+    } }
+    reply = assert(ai:generate { "go", schema = ranges })
+    assert.equal(5, reply.data.n)
+    assert.equal(20, #reply.data.text)
+  end)
+
   it("draws a red square for those who sent none", function()
     local picture = assert(ai:generate { "Draw", modalities = { "image", "text" } }).images[1]
     assert.equal("image/png", picture:mime())

@@ -1,5 +1,6 @@
 --- The OpenAI chat dialect, spoken by the simulator: POST .../chat/completions and GET .../models.
 --- Returns routes.
+local answers = require("multimodal.simulator.answers")
 local core = require("multimodal.core")
 local received = require("multimodal.simulator.received")
 
@@ -40,7 +41,9 @@ end
 --- The answer as the dialect's whole body, before it is cut into chunks.
 local function compose(request, value)
   local parts = received.parts(value.messages)
+  local call = answers.call(value)
   local text = received.words(parts)
+  text = call and "" or answers.json(value, text) or text
   local limit = value.max_completion_tokens or value.max_tokens
   local finish = "stop"
   if limit and tokens_of(text) > limit then
@@ -52,8 +55,9 @@ local function compose(request, value)
     id = "chatcmpl-" .. core.sha256():update(text):hex():sub(1, 24),
     model = value.model or "simulated",
     text = text,
-    images = has(value.modalities, "image") and pictures(parts) or nil,
-    finish = request.behaviour.finish or finish,
+    call = call,
+    images = not call and has(value.modalities, "image") and pictures(parts) or nil,
+    finish = request.behaviour.finish or call and "tool_calls" or finish,
     usage = {
       prompt_tokens = prompt_tokens,
       completion_tokens = tokens_of(text),
@@ -77,7 +81,10 @@ local function whole(request, answer, reply)
     choices = core.array {
       {
         index = 0, finish_reason = reply.finish,
-        message = { role = "assistant", content = reply.text, images = reply.images },
+        message = {
+          role = "assistant", content = reply.call and core.null or reply.text, images = reply.images,
+          tool_calls = reply.call and core.array { reply.call } or nil,
+        },
       },
     },
   })
@@ -124,6 +131,28 @@ local function interrupted(request, answer, sent)
   return false
 end
 
+--- The end of a piece of some eight bytes that splits no character.
+local function piece_end(text, from)
+  local to = from + 7
+  while text:find("^[\128-\191]", to + 1) do to = to + 1 end
+  return to
+end
+
+--- A call in chunks: its name, then its arguments in small pieces.
+local function call_chunks(answer, reply)
+  local call = reply.call
+  local arguments = call["function"].arguments
+  chunk(answer, reply, { tool_calls = core.array {
+    { index = 0, id = call.id, type = call.type, ["function"] = { name = call["function"].name, arguments = "" } },
+  } })
+  local from = 1
+  while from <= #arguments do
+    local to = piece_end(arguments, from)
+    chunk(answer, reply, { tool_calls = core.array { { index = 0, ["function"] = { arguments = arguments:sub(from, to) } } } })
+    from = to + 1
+  end
+end
+
 local function stream(request, answer, reply)
   answer:head(200, headers_of(request, "text/event-stream"))
   chunk(answer, reply, { role = "assistant", content = "" })
@@ -131,6 +160,7 @@ local function stream(request, answer, reply)
     if interrupted(request, answer, i - 1) then return end
     chunk(answer, reply, { content = word })
   end
+  if reply.call then call_chunks(answer, reply) end
   if reply.images then chunk(answer, reply, { images = reply.images }) end
   chunk(answer, reply, {}, reply.finish)
   event(answer, tostring(core.body {

@@ -52,6 +52,12 @@ local function parts_of(content, list)
   end
 end
 
+local function as_results(list, from)
+  for i = from, #list do
+    if list[i].kind == "text" then list[i].kind = "result" end
+  end
+end
+
 --- Every part of the turns since the last answer, in order.
 --- @param messages table[]
 --- @return table[] parts {kind, text | url | blob, mime, size, sha256, width, height}
@@ -62,7 +68,9 @@ function M.parts(messages)
   end
   local list = {}
   for i = first, #messages do
+    local from = #list
     if messages[i].role ~= "system" then parts_of(messages[i].content, list) end
+    if messages[i].role == "tool" then as_results(list, from + 1) end
   end
   return list
 end
@@ -81,16 +89,19 @@ end
 --- @param parts table[]
 --- @return string
 function M.words(parts)
-  local said, seen = {}, {}
+  local said, seen, results = {}, {}, {}
   for _, part in ipairs(parts) do
     if part.kind == "text" then
       said[#said + 1] = part.text
+    elseif part.kind == "result" then
+      results[#results + 1] = part.text
     else
       seen[#seen + 1] = (part.url or part.blob) and medium_words(part) or article(part.kind)
     end
   end
   local words = {}
   if seen[1] then words[#words + 1] = "I received " .. table.concat(seen, "; ") .. "." end
+  if results[1] then words[#words + 1] = "The tool says: " .. table.concat(results, "; ") end
   if said[1] then words[#words + 1] = 'You said: "' .. table.concat(said, " ") .. '"' end
   return words[1] and table.concat(words, " ") or "I received nothing."
 end
