@@ -1,5 +1,6 @@
 --- A client: a gateway, a key, a model and defaults. It makes requests of prompts and sends them.
 --- Names: new.
+local chat = require("multimodal.client.chat")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
 local headers = require("multimodal.client.headers")
@@ -206,6 +207,15 @@ function Client:stream(prompt, options)
   local made, err = request.new(self, prompt, options, true)
   if not made then return nil, err end
   return made:send()
+end
+
+--- Begin a conversation, or take one up again from the text that chat:dump() gave.
+--- @param given table|string|nil  options: system, messages, model and any other; or the text of a dump
+--- @param options? table          win over those of a dump
+--- @return multimodal.Chat?
+--- @return multimodal.Error? err  the text is no conversation
+function Client:chat(given, options)
+  return chat.new(self, given, options)
 end
 
 --- Ask for a picture, as the gateway wants it asked; image_model is asked where that is named.

@@ -334,7 +334,8 @@ describe("audio #small", function()
       list[#list + 1] = { audio = { transcript = "lo.", expires_at = 5 } }
       local text = {}
       for i, delta in ipairs(list) do
-        text[i] = "data: " .. encode { choices = { { index = 0, delta = delta, finish_reason = i == #list and "stop" or core.null } } } .. "\n\n"
+        local choice = { index = 0, delta = delta, finish_reason = i == #list and "stop" or core.null }
+        text[i] = "data: " .. encode { choices = { choice } } .. "\n\n"
       end
       return table.concat(text) .. "data: [DONE]\n\n"
     end

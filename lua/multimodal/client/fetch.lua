@@ -44,7 +44,8 @@ local function start(driver, hop, options, timeout)
   if proxy == false then proxy = "" end
   return driver:request {
     proxy = proxy, no_proxy = options.no_proxy, http2 = options.http2, tls = tls_of(options),
-    method = "GET", url = hop.url, headers = hop.headers, decoder = core.decoder { format = "bytes", max_media = M.max_bytes }, timeout = timeout,
+    method = "GET", url = hop.url, headers = hop.headers, timeout = timeout,
+    decoder = core.decoder { format = "bytes", max_media = M.max_bytes },
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),

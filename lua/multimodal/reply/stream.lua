@@ -10,6 +10,7 @@ local M = {}
 --- @field partial multimodal.Reply     what has come so far
 --- @field request_id string?
 --- @field warnings string[]
+--- @field on_end fun(reply: multimodal.Reply)?  called once it has ended well
 local Stream = { __name = "multimodal.stream" }
 local methods = {}
 
@@ -91,6 +92,7 @@ local function conclude(self, made)
   local unfit = source.schema and source:check(made)
   if unfit then return fail(self, unfit) end
   self.result, self.last = made, { type = "done", reply = made }
+  if self.on_end then self.on_end(made) end
 end
 
 --- An answer ended well. After its end mark nobody waits for the end of the body. Tools are run when somebody comes for
