@@ -97,4 +97,42 @@ describe("aimock #aimock", function()
     assert.equal(table.concat(texts), err.partial.text)
     assert.is_truthy(("one two three four"):find(err.partial.text, 1, true))
   end)
+
+  it("has two parallel calls answered in a second turn, whole and streamed", function()
+    local weather = mm.tool {
+      name = "weather", parameters = { city = "string" },
+      run = function(arguments)
+        if arguments.city ~= "Paris" then return nil, "no " .. arguments.city end
+        return { sky = arguments.city }
+      end,
+    }
+    local prompt = { "Compare the weather", tools = { weather } }
+    local whole = assert(ai:generate(prompt))
+    assert.equal("Paris is sunny; the other I cannot find.", whole.text)
+    assert.same({ "call_paris", "call_oslo" }, { whole.steps[1].tool_calls[1].id, whole.steps[1].tool_calls[2].id })
+    assert.equal("I ask.", whole.steps[1].text)
+    local stream, types = assert(ai:stream(prompt)), {}
+    for event in stream:events() do
+      if event.type ~= types[#types] then types[#types + 1] = event.type end
+    end
+    local reply = assert(stream:reply())
+    assert.equal(whole.text, reply.text)
+    assert.equal("Ōsló 🌨", reply.steps[1].tool_calls[2].arguments.city)
+    local said = table.concat(types, " ")
+    assert(said:find("finish .*tool_result step start text finish"), said)
+  end)
+
+  it("tells what it thought before", function()
+    assert.equal("Two and two make four.", assert(ai:generate "think first").reasoning)
+    local reply = assert(assert(ai:stream "think first"):reply())
+    assert.same({ "Four.", "Two and two make four." }, { reply.text, reply.reasoning })
+  end)
+
+  it("answers with data", function()
+    local schema = mm.schema { customer = "string", pieces = "integer" }
+    assert.same({ customer = "Acme", pieces = 40 }, assert(ai:generate { "an order", schema = schema }).data)
+    local last
+    for value in assert(ai:stream { "an order", schema = schema }):data() do last = value end
+    assert.same({ customer = "Acme", pieces = 40 }, last)
+  end)
 end)

@@ -43,6 +43,34 @@ mock.addFixture({
   response: { content: "Counted.", usage: { prompt_tokens: 11, completion_tokens: 2, total_tokens: 13 } },
 });
 
+// Two parallel calls, and a second turn that is found by both of their results alone.
+const answers = (request) => request.messages.filter((m) => m.role === "tool").map((m) => m.content);
+mock.addFixture({
+  match: { userMessage: "Compare the weather", predicate: (r) => answers(r).length === 0 },
+  response: {
+    content: "I ask.",
+    toolCalls: [
+      { id: "call_paris", name: "weather", arguments: '{"city":"Paris"}' },
+      { id: "call_oslo", name: "weather", arguments: '{"city":"Ōsló 🌨"}' },
+    ],
+  },
+  chunkSize: 3,
+});
+mock.addFixture({
+  match: { userMessage: "Compare the weather", predicate: (r) => answers(r).join("|") === '{"sky":"Paris"}|Error: no Ōsló 🌨' },
+  response: { content: "Paris is sunny; the other I cannot find." },
+});
+mock.addFixture({
+  match: { userMessage: "think first" },
+  response: { content: "Four.", reasoning: "Two and two make four." },
+  chunkSize: 4,
+});
+mock.addFixture({
+  match: { userMessage: "an order", responseFormat: "json_schema" },
+  response: { content: '{"customer":"Acme","pieces":40}' },
+  chunkSize: 1,
+});
+
 await mock.start();
 console.log(mock.url);
 process.stdin.resume();
