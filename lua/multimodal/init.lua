@@ -8,6 +8,7 @@ local messages = require("multimodal.prompt.messages")
 local mock = require("multimodal.client.mock")
 local options = require("multimodal.options")
 local raw = require("multimodal.client.raw")
+local relay = require("multimodal.reply.relay")
 local schemas = require("multimodal.prompt.schema")
 local secret = require("multimodal.client.secret")
 local tools = require("multimodal.prompt.tools")
@@ -98,6 +99,9 @@ M.load = raw.load
 
 --- A key or header value that prints as "secret".
 M.secret = secret.new
+
+--- An event of a stream, a piece of text or an error as a server-sent event for a browser.
+M.sse = relay.sse
 
 --- Raise a returned error as text, for hosts that print no error tables; else pass everything on.
 M.check = error_class.check

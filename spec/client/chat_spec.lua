@@ -52,7 +52,8 @@ describe("a chat #small", function()
 
   it("says pictures and reasoning of earlier turns again", function()
     local body = tostring(core.body { choices = { { index = 0, finish_reason = "stop", message = {
-      role = "assistant", content = "A cat.", reasoning = "Hm.", reasoning_details = { { type = "reasoning.text", text = "Hm.", signature = "s" } },
+      role = "assistant", content = "A cat.", reasoning = "Hm.",
+      reasoning_details = { { type = "reasoning.text", text = "Hm.", signature = "s" } },
       images = { { type = "image_url", image_url = { url = core.data_url("image/png", png) } } },
     } } } })
     local ai, fake = client { { body = body }, "Again." }
@@ -223,7 +224,9 @@ describe("a dumped chat #small", function()
     local ai, fake = client { "A.", "B." }
     local chat = ai:chat { messages = {
       mm.user { "See.", mm.image(path) },
-      { role = "assistant", content = core.null, tool_calls = { { id = "c1", type = "function", ["function"] = { name = "f", arguments = "{}" } } } },
+      { role = "assistant", content = core.null, tool_calls = {
+        { id = "c1", type = "function", ["function"] = { name = "f", arguments = "{}" } },
+      } },
       { role = "tool", tool_call_id = "c1", content = "42" },
     } }
     local text = assert(chat:dump())
