@@ -5,6 +5,10 @@
 
 #include <stdio.h>
 
+#ifndef _WIN32
+#include <fcntl.h>
+#endif
+
 static void touch(struct mm_exchange *x) {
   x->clocks.byte_at = uv_now(&x->engine->loop);
 }
@@ -130,9 +134,22 @@ static int on_request(void *user, char *remote, char *local, int remote_port, in
 }
 #endif
 
+#ifndef _WIN32
+/* A program started meanwhile would hold the connection open after it was closed here. */
+static int on_connection(void *user, curl_socket_t socket, curlsocktype purpose) {
+  (void)user;
+  (void)purpose;
+  fcntl(socket, F_SETFD, FD_CLOEXEC); /* without it the transfer works all the same */
+  return CURL_SOCKOPT_OK;
+}
+#endif
+
 void mm_transfer_hook(struct mm_exchange *x) {
   curl_easy_setopt(x->easy, CURLOPT_PRIVATE, (void *)x);
   if (x->detail) curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->detail);
+#ifndef _WIN32
+  curl_easy_setopt(x->easy, CURLOPT_SOCKOPTFUNCTION, on_connection);
+#endif
   curl_easy_setopt(x->easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, (void *)x);
   curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, on_header);
