@@ -373,7 +373,7 @@ static size_t size_option(lua_State *L, const char *name, size_t otherwise) {
   if (!lua_isnil(L, -1)) {
     lua_Number n = lua_tonumber(L, -1);
     if (!(n >= 1 && n <= 1e15)) field_error(L, name, "a number from 1");
-    value = (size_t)n;
+    value = n < (lua_Number)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
   }
   lua_pop(L, 1);
   return value;
@@ -460,12 +460,13 @@ static const struct mm_core_api *require_core(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, MM_CORE_API_KEY);
   const struct mm_core_api *core = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  if (!core) luaL_error(L, "multimodal.net: multimodal.core offers no interface; rebuild both");
-  if (core->abi != MM_CORE_ABI || core->size != sizeof *core ||
-      core->error_size != sizeof(struct mm_error) || core->event_size != sizeof(struct mm_event))
+  bool ours = core && core->abi == MM_CORE_ABI && core->size == sizeof *core &&
+              core->error_size == sizeof(struct mm_error) &&
+              core->event_size == sizeof(struct mm_event);
+  if (!ours)
     luaL_error(L,
                "multimodal.net: multimodal.core is of another build (abi %d, not %d); rebuild both",
-               (int)core->abi, (int)MM_CORE_ABI);
+               core ? (int)core->abi : 0, (int)MM_CORE_ABI);
   return core;
 }
 

@@ -163,7 +163,8 @@ static void wait_ready(struct mm_engine *e, const struct mm_step *step) {
 
 size_t mm_engine_step(struct mm_engine *e, const struct mm_step *step) {
   e->served = false;
-  e->deadline = step->budget > 0 ? uv_hrtime() + (uint64_t)(step->budget * 1e9) : 0;
+  bool bounded = step->budget > 0 && step->budget < 1e9;
+  e->deadline = bounded ? uv_hrtime() + (uint64_t)(step->budget * 1e9) : 0;
   if (step->seconds == 0 || !e->alive || !mm_link_alone(&e->ready))
     mm_engine_turn(e, UV_RUN_NOWAIT);
   else

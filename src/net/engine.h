@@ -35,6 +35,7 @@ struct mm_engine {
   struct mm_link all;   /* every exchange that has not been freed */
   struct mm_link queue; /* waiting for admission, in order */
   struct mm_link ready; /* to be handed out by pop, in order */
+  uint64_t last_id;     /* of an exchange */
   size_t alive;         /* in flight or queued */
   size_t in_flight;
   size_t closing;    /* uv handles whose close callback is due */

@@ -3,7 +3,6 @@
  * Not here: callbacks (transfer.c), clocks, wording (fail.c).   SPDX-License-Identifier: MIT */
 #include "engine.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -12,15 +11,13 @@ enum {
   LEAVE_BYTES = 65536, /* and how long it may be */
 };
 
-static _Atomic uint64_t last_id;
-
 int mm_exchange_new(struct mm_engine *e, struct mm_exchange **out) {
   struct mm_exchange *x = e->core->alloc(NULL, sizeof *x);
   if (!x) return MM_ENOMEM;
   memset(x, 0, sizeof *x);
   x->core = e->core;
   x->engine = e;
-  x->id = atomic_fetch_add(&last_id, 1) + 1;
+  x->id = ++e->last_id;
   mm_link_init(&x->in_all);
   mm_link_init(&x->in_queue);
   mm_link_init(&x->in_ready);

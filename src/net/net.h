@@ -129,7 +129,7 @@ enum mm_take {
   MM_TAKE_OTHER   /* of text: the next event is not only text */
 };
 
-uint64_t mm_exchange_id(const struct mm_exchange *x); /* from 1, never again in this process */
+uint64_t mm_exchange_id(const struct mm_exchange *x); /* from 1, once an engine */
 
 /* READY once the head is complete: *head, borrowed. */
 struct mm_head;
