@@ -10,8 +10,8 @@ local M = {
   null = core.null,
   --- JSON text that is checked once and written verbatim.
   raw = core.raw,
-  --- A blob as bare base64, or as a data URL (of the media type that follows, or else the blob's), where a string
-  --- stands in a table to be encoded.
+  --- A blob as bare base64, or as a data URL (of the media type that follows, as it is written, or else the blob's),
+  --- where a string stands in a table to be encoded.
   base64_of = core.base64_of,
   data_url_of = core.data_url_of,
   --- Follow JSON that is still growing.

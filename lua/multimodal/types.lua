@@ -46,7 +46,7 @@
 --- @field stream boolean?        the answer is to be streamed
 --- @field raw table?             a request that goes out as it is (mm.raw, mm.load)
 
---- What a gateway is to a dialect: the data file's switches (wire-openai F.6) with the client's overrides.
+--- What a gateway is to a dialect: its data file, or a user's table. client/profile.lua lists the other fields.
 --- @class multimodal.Profile
 --- @field name string
 --- @field max_tokens_field string

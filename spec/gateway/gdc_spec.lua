@@ -158,6 +158,12 @@ describe("gdc", function()
     assert(err.message:find("not logged in", 1, true))
   end)
 
+  it("calls Markdown by the name that it knows", function()
+    local req = client():request { mm.file { bytes = "# A", mime = "text/markdown", filename = "a.md" } }
+    assert.equal("data:text/md;base64,IyBB", req:json().messages[1].content[1].file.file_data)
+    assert.same({}, req.warnings)
+  end)
+
   it("warns of documents that it is not known to take", function()
     assert.same({}, client():request({ mm.file(gateway.media().pdf) }).warnings)
     local warning = client():request({ mm.file { bytes = "PK\3\4 a", mime = "application/zip" } }).warnings[1]

@@ -143,6 +143,12 @@ describe("openrouter", function()
     assert.equal("unsupported", err.kind)
   end)
 
+  it("calls QuickTime by the name that it knows", function()
+    local req = ai:request { mm.video { bytes = "\0\0\0\20ftypqt  " } }
+    assert.equal(1, (req:json().messages[1].content[1].video_url.url:find("data:video/mov;base64,", 1, true)))
+    assert.same({}, req.warnings)
+  end)
+
   it("warns of what providers behind it are known to refuse", function()
     local function warning(prompt) return ai:request(prompt).warnings[1] end
     assert.is_nil(warning { mm.video "https://youtu.be/x" })

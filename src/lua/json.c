@@ -89,7 +89,7 @@ static int data_url_of(lua_State *L) {
     return luaL_argerror(L, 2, "expected a media type such as \"image/png\"");
   mark(L, MM_DATA_URL_OF);
   if (!mime) return 1;
-  lua_pushstring(L, type);
+  lua_pushvalue(L, 2);
   lua_rawseti(L, -2, 2);
   return 1;
 }

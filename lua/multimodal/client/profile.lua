@@ -57,6 +57,7 @@ M.fields = {
   buckets = of("true or a table such as { s3 = true }", function(value)
     return value == true or type(value) == "table"
   end),                                             -- whose links go out as they are
+  mimes = kind("table", "a table of type = type"),  -- media types that have another name there
   audio = flag,                                     -- false: takes none
   audio_formats = set,                              -- all where absent
   video = one_of(true, "link"),                     -- takes video_url; as https links alone

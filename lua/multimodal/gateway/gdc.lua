@@ -11,6 +11,7 @@ return {
   file = "openai",
   video = true,
   buckets = { s3 = true },
+  mimes = { ["text/markdown"] = "text/md" },
   limits = {
     file = {
       count = 100,

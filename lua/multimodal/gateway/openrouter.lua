@@ -9,6 +9,7 @@ return {
   file = "openrouter",
   video = true,
   video_links = "youtube",
+  mimes = { ["video/quicktime"] = "video/mov" },
   audio_formats = {
     wav = true, mp3 = true, aiff = true, aac = true, ogg = true, flac = true, m4a = true, pcm16 = true, pcm24 = true,
   },

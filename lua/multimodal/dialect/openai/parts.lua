@@ -44,6 +44,7 @@ end
 local function source(part, profile, place)
   if part.blob then
     local mime = part:mime()
+    mime = profile.mimes and profile.mimes[mime] or mime
     return json.data_url_of(part.blob, mime ~= part.blob:mime() and mime or nil)
   end
   if not part.url then
