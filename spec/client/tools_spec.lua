@@ -155,6 +155,35 @@ describe("tools #small", function()
     assert.equal("a poem", (told(function() return (client { "a poem" }):generate "A poem" end)))
   end)
 
+  it("that fail in ways that cannot be said fail as results too", function()
+    assert.equal("Error: bad ??", (told(function() return nil, "bad \255\254" end)))
+    assert.equal("Error: the text is no UTF-8; return bytes as mm.file { bytes =, mime = }", (told(function() return "\255" end)))
+    assert.equal("Error: the text is no UTF-8; return bytes as mm.file { bytes =, mime = }",
+      (told(function() return { mm.text "\255" } end)))
+    local content, reply = told(function() return mm.image "/nowhere/a.png" end)
+    assert(content:find('^Error: file: cannot read "/nowhere/a.png"'), content)
+    assert(reply.warnings[1]:find("the tool f gave no result: file: ", 1, true))
+    local long = '["' .. ("é"):rep(150) .. '"]'
+    assert(told(ignore, long):find("^Error: the arguments are no JSON object: "))
+    assert.equal('Error: {"why":"so"}', (told(function() return nil, { why = "so" } end)))
+  end)
+
+  it("are plain calls in a coroutine that is not ours", function()
+    local ai, fake = client { calls(call("f", { n = 1 }), call("f", { n = 2 })), "Done." }
+    local seen = {}
+    local reply = coroutine.wrap(function()
+      return assert(ai:generate { "Go", tools = { tool(function(arguments)
+        seen[#seen + 1] = arguments.n
+        if arguments.n == 1 then error "boom" end
+        return nil, "no"
+      end) } })
+    end)()
+    assert.equal("Done.", reply.text)
+    assert.same({ 1, 2 }, seen)
+    assert.same({ "Error: boom", "Error: no" }, answers_in(fake.requests[2]))
+    assert(reply.warnings[1]:find("the tool f raised: .*boom"))
+  end)
+
   it("that are broken are told of in the reply's warnings", function()
     local content, reply = told(function() return mm.imag "x.png" end)
     assert.equal("Error: mm.imag: did you mean mm.image?", content)

@@ -186,6 +186,18 @@ describe("a value that must fit #small", function()
     assert(misuse(schemas.of, '{"$ref":"#/$defs/none"}'):find("leads nowhere", 1, true))
   end)
 
+  it("is refused where a keyword cannot hold what it is given", function()
+    assert(misuse(schemas.of, { anyOf = "x" }):find("schema: data: anyOf: expected a table, got string", 1, true))
+    local message = misuse(schemas.of, { properties = { a = { minimum = "1" } } })
+    assert(message:find("schema: data.a: minimum: expected a number, got string", 1, true), message)
+    assert.is_nil(wrong({ type = "object", additionalProperties = true, properties = { a = { items = false } } }, '{"a":[],"b":1}'))
+  end)
+
+  it("is deep where the data are", function()
+    local list = '{"$ref":"#/$defs/l","$defs":{"l":{"type":"array","items":{"$ref":"#/$defs/l"}}}}'
+    assert.is_nil(wrong(list, ("["):rep(500) .. ("]"):rep(500)))
+  end)
+
   it("tells which keywords are not checked", function()
     local schema = schemas.of { type = "object", properties = {
       mail = { type = "string", format = "email" }, list = { type = "array", items = { pattern = "^a" }, uniqueItems = true },

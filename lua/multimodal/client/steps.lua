@@ -1,8 +1,12 @@
 --- The tool loop: the calls of a reply are run, their results said, and the next reply is asked for.
 --- In: the first request. Out: the last reply, with what led to it. A tool runs only for a reply that is complete.
 --- Names: new.
+local compat = require("multimodal.compat")
+local driver = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local job = require("multimodal.runtime.job")
+local json = require("multimodal.json")
+local resolve = require("multimodal.client.resolve")
 local tools = require("multimodal.prompt.tools")
 
 local M = {}
@@ -52,7 +56,13 @@ end
 --- @field value any
 --- @field error string?
 
+--- Text that can be said in JSON: a tool's error may hold any bytes, and a cut may split a character.
+local function sayable(text)
+  return json.encode(text) and text or (text:gsub("[\128-\255]", "?"))
+end
+
 local function failed(call, words)
+  words = sayable(words)
   return { message = tools.answer(call, words, true), error = words }
 end
 
@@ -76,6 +86,7 @@ end
 --- What an error says to the model: neither a line of the script nor a credential belongs there.
 local function words_of(err)
   if error_class.is(err) then return err.kind .. ": " .. tostring(err.message) end
+  if type(err) == "table" and getmetatable(err) == nil then return json.encode(err) or tostring(err) end
   if type(err) ~= "string" then return tostring(err) end
   return (err:gsub("^[^\n:]+:%d+: ", ""))
 end
@@ -87,16 +98,27 @@ local function bug_of(one)
   return bug:sub(1, -#tail - 2)
 end
 
+--- The message that tells what a tool gave, its media at hand; or why it cannot be told.
+local function answer_of(self, call, value)
+  local message, wrong = tools.answer(call, value)
+  if not message then return nil, wrong end
+  local list, err = resolve.messages({ message }, self.request.options, {})
+  return list and list[1], err and err.kind .. ": " .. err.message
+end
+
+local function warn(self, call, words)
+  self.warnings[#self.warnings + 1] = ("the tool %s %s"):format(call.name, words)
+end
+
+--- @param one table   a job that has ended, or what stands for one: results, err, bug
 local function outcome_of(self, call, one)
   local err = one.bug ~= nil and bug_of(one) or one.cancelled or one.err
-  if one.bug ~= nil then
-    self.warnings[#self.warnings + 1] = ("the tool %s raised: %s"):format(call.name, tostring(err))
-  end
+  if one.bug ~= nil then warn(self, call, "raised: " .. tostring(err)) end
   if err ~= nil then return failed(call, words_of(err)) end
   local value = one.results[1]
-  local message, wrong = tools.answer(call, value)
+  local message, wrong = answer_of(self, call, value)
   if message then return { message = message, value = value } end
-  self.warnings[#self.warnings + 1] = ("the tool %s: %s"):format(call.name, wrong)
+  warn(self, call, "gave no result: " .. wrong)
   return failed(call, wrong)
 end
 
@@ -117,15 +139,26 @@ local function settle(begun)
   job.block_for(begun, waiters, function() return left == 0 end)
 end
 
+--- In a coroutine that is not ours nobody can wait for a job: there a tool is a plain call.
+local function call_plainly(run, call)
+  local results = compat.pack(pcall(run, call.arguments, call))
+  local ok, first, second = results[1], results[2], results[3]
+  if not ok then return error_class.is(first) and { err = first } or { bug = first } end
+  return { results = { first }, err = first == nil and second or nil }
+end
+
 --- The outcomes of some calls, by their place in the list.
 local function run_some(self, calls, outcomes, from, to)
-  local begun = {}
+  local host, begun = driver.current(), {}
+  local as_jobs = host:running() ~= nil or host:outside()
+  if as_jobs then host:must_wait(true) end
   for i = from, to do
     local call = calls[i]
     outcomes[i] = refusal(self, call)
-    if not outcomes[i] then begun[i] = job.new(job.running(), self.tools[call.name].run, call.arguments, call) end
+    local run = not outcomes[i] and self.tools[call.name].run
+    if run then begun[i] = as_jobs and job.new(job.running(), run, call.arguments, call) or call_plainly(run, call) end
   end
-  if next(begun) ~= nil then settle(begun) end
+  if as_jobs and next(begun) ~= nil then settle(begun) end
   for i, one in pairs(begun) do outcomes[i] = outcome_of(self, calls[i], one) end
 end
 

@@ -263,6 +263,13 @@ local normalisers = {
   end,
 }
 
+--- Refuse what a keyword cannot hold, so that checking need not ask.
+local function check_keyword(name, value, keyword, path)
+  local kind = type(value)
+  local fits = not keyword.takes or keyword.takes:find(kind, 1, true) ~= nil
+  if not fits then misuse(("schema: %s: %s: expected a %s, got %s"):format(path, name, keyword.takes, kind)) end
+end
+
 --- A copy in which lists are marked as such, so that an empty one stays a list; notes keywords that are not checked.
 function normal(written, path, context)
   if type(written) ~= "table" then return written end
@@ -273,6 +280,7 @@ function normal(written, path, context)
     local keyword = validate.keywords[name]
     local holds = keyword and type(value) == "table" and keyword.holds
     copy[name] = holds and normalisers[holds](value, path, context, name) or value
+    if keyword then check_keyword(name, value, keyword, path) end
     if not keyword then context.unchecked[#context.unchecked + 1] = path .. ": " .. tostring(name) end
     if name == "$ref" and (type(value) ~= "string" or validate.resolve(context.root, value) == nil) then
       misuse(("schema: $ref %s leads nowhere; only #/... is followed"):format(tostring(value)))
@@ -327,12 +335,13 @@ end
 
 --- The schema of a tool's arguments: as `of`, or the short form without mm.schema.
 --- @param written multimodal.Schema|table|string
+--- @param strict? boolean
 --- @return multimodal.Schema
-function M.parameters(written)
+function M.parameters(written, strict)
   if M.is(written) then return written end
   if type(written) == "string" then return of_text(written, "arguments") end
   if says_so(written) then return of_table(written, "arguments") end
-  local made = compile(written, { place = "parameters", strict = false, depth = 0 })
+  local made = compile(written, { place = "parameters", strict = strict or false, depth = 0 })
   return make(made.value, made.wire)
 end
 

@@ -52,7 +52,7 @@ end
 function M.new(spec)
   if type(spec) ~= "table" then misuse("tool: expected a table, got " .. type(spec)) end
   check(spec)
-  local schema = spec.parameters and schemas.parameters(spec.parameters)
+  local schema = spec.parameters and schemas.parameters(spec.parameters, spec.strict)
   return setmetatable({
     name = spec.name, description = spec.description, strict = spec.strict, run = spec.run,
     schema = schema or nil, parameters = schema and schema.schema or nil,
@@ -124,20 +124,35 @@ local function media_inside(value)
   return nil
 end
 
+local function checked(text)
+  if json.encode(text) then return text end
+  return nil, "the text is no UTF-8; return bytes as mm.file { bytes =, mime = }"
+end
+
+--- The first text of a list of parts that cannot be said.
+local function check_said(list)
+  for _, item in ipairs(list) do
+    local text = type(item) == "string" and item or not media.is(item) and item.text
+    local fine, wrong = checked(text or "")
+    if not fine then return nil, wrong end
+  end
+  return list
+end
+
 --- What a tool gave, as something that a message can say.
 --- @param value any
 --- @return string|table|nil said
 --- @return string? wrong
 local function said_of(value)
   if value == nil then return "null" end
-  if type(value) == "string" then return value end
+  if type(value) == "string" then return checked(value) end
   if is_reply(value) then value = value.parts[1] and value.parts or value.text end
   if type(value) ~= "table" and type(value) ~= "number" and type(value) ~= "boolean" then
     return nil, ("a %s cannot be a tool's result"):format(type(value))
   end
   if media.is(value) then return { value } end
   if type(value) ~= "table" then return tostring(value) end
-  if is_said(value) then return value end
+  if is_said(value) then return check_said(value) end
   local inside = media_inside(value)
   if inside then return nil, ("%s: a part in a table of data; return a list of strings and parts"):format(inside) end
   local text, err = json.encode(value)

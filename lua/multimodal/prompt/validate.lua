@@ -5,28 +5,28 @@ local json = require("multimodal.json")
 local M = {}
 
 --- What each keyword is: "checked", "note" (says nothing of what fits), and what it holds, which the writer of
---- schemas needs as well. Any other keyword is one that is not checked.
---- @type table<string, {checked: boolean?, note: boolean?, holds: "schema"|"list"|"map"|"values"|nil}>
+--- schemas needs as well, and the types it takes. Any other keyword is one that is not checked.
+--- @type table<string, {checked: boolean?, note: boolean?, holds: "schema"|"list"|"map"|"values"|nil, takes: string?}>
 M.keywords = {
-  type = { checked = true, holds = "values" },
-  enum = { checked = true, holds = "values" },
+  type = { checked = true, holds = "values", takes = "string or table" },
+  enum = { checked = true, holds = "values", takes = "table" },
   const = { checked = true },
-  required = { checked = true, holds = "values" },
-  properties = { checked = true, holds = "map" },
-  additionalProperties = { checked = true, holds = "schema" },
-  items = { checked = true, holds = "schema" },
-  anyOf = { checked = true, holds = "list" },
-  oneOf = { checked = true, holds = "list" },
-  allOf = { checked = true, holds = "list" },
-  ["$ref"] = { checked = true },
-  minimum = { checked = true },
-  maximum = { checked = true },
-  exclusiveMinimum = { checked = true },
-  exclusiveMaximum = { checked = true },
-  minLength = { checked = true },
-  maxLength = { checked = true },
-  minItems = { checked = true },
-  maxItems = { checked = true },
+  required = { checked = true, holds = "values", takes = "table" },
+  properties = { checked = true, holds = "map", takes = "table" },
+  additionalProperties = { checked = true, holds = "schema", takes = "boolean or table" },
+  items = { checked = true, holds = "schema", takes = "boolean or table" },
+  anyOf = { checked = true, holds = "list", takes = "table" },
+  oneOf = { checked = true, holds = "list", takes = "table" },
+  allOf = { checked = true, holds = "list", takes = "table" },
+  ["$ref"] = { checked = true, takes = "string" },
+  minimum = { checked = true, takes = "number" },
+  maximum = { checked = true, takes = "number" },
+  exclusiveMinimum = { checked = true, takes = "number" },
+  exclusiveMaximum = { checked = true, takes = "number" },
+  minLength = { checked = true, takes = "number" },
+  maxLength = { checked = true, takes = "number" },
+  minItems = { checked = true, takes = "number" },
+  maxItems = { checked = true, takes = "number" },
   title = { note = true },
   description = { note = true },
   default = { note = true },
@@ -38,8 +38,8 @@ M.keywords = {
   ["$schema"] = { note = true },
   ["$id"] = { note = true },
   ["$comment"] = { note = true },
-  ["$defs"] = { note = true, holds = "map" },
-  definitions = { note = true, holds = "map" },
+  ["$defs"] = { note = true, holds = "map", takes = "table" },
+  definitions = { note = true, holds = "map", takes = "table" },
 }
 
 local array_class = getmetatable(json.array {})
@@ -134,8 +134,8 @@ end
 
 local function check_number(schema, value)
   local low, high = schema.exclusiveMinimum, schema.exclusiveMaximum
-  if type(low) == "number" and value <= low then return fault(("expected more than %s, got %s"):format(low, value)) end
-  if type(high) == "number" and value >= high then return fault(("expected less than %s, got %s"):format(high, value)) end
+  if low and value <= low then return fault(("expected more than %s, got %s"):format(low, value)) end
+  if high and value >= high then return fault(("expected less than %s, got %s"):format(high, value)) end
   return check_range(value, schema.minimum, schema.maximum, "")
 end
 
@@ -242,7 +242,7 @@ local function check_forms(schema, value, root, depth)
   return wrong
 end
 
-local deepest = 600 -- above the depth of any JSON that is read
+local deepest = 1600 -- above the depth of any JSON that is read
 
 local by_kind = {
   number = check_number,

@@ -5,6 +5,7 @@ local M = {}
 --- @field current table?           token of the job that runs, suspendable here or not; `token.job` is the job
 --- @field attention boolean        call checkpoint() before taking something that is ready
 --- @field running fun(self): table?                             the token, where it can be suspended
+--- @field outside fun(self): boolean                            no job runs here, and a wait may resume jobs
 --- @field suspend fun(self, token: table, deadline: number?): boolean   false: the deadline passed; raises token.cancelled
 --- @field wake fun(self, token: table)                          kept when it comes before suspend
 --- @field spawn fun(self, fn: function, done: function, ...): table     a thread; done(token, ok, results... | err, traceback)
