@@ -62,12 +62,16 @@
 --- @field stream boolean
 
 --- One neutral event of a stream; see wire-native D3. Index counts from 0.
+--- A stream adds `done` with its reply, and between the steps of a tool loop `tool_result` and `step`.
 --- @class multimodal.Delta
---- @field type "start"|"text"|"reasoning"|"image"|"audio"|"tool_start"|"tool_delta"|"tool_end"|"usage"|"finish"
+--- @field type "start"|"text"|"reasoning"|"image"|"audio"|"tool_start"|"tool_delta"|"tool_end"|"usage"|"finish"|"tool_result"|"step"|"done"
 --- @field delta string?         of text, reasoning, audio (bytes), tool_delta
 --- @field index integer?        of image, tool_*
 --- @field part multimodal.Media?  of image
---- @field call multimodal.ToolCall?  of tool_end
+--- @field call multimodal.ToolCall?  of tool_end, tool_result
+--- @field value any             of tool_result: what the tool returned
+--- @field error string?         of tool_result: what failed, as the model reads it
+--- @field reply multimodal.Reply?  of step, whose index is its place in reply.steps, from 1; of done
 --- @field id string?            of start, tool_start
 --- @field model string?         of start
 --- @field name string?          of tool_start
