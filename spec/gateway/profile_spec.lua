@@ -186,6 +186,24 @@ describe("a part #small", function()
     os.remove(path)
   end)
 
+  it("keeps a name that says what a container holds", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    for ending, case in pairs {
+      [".m4a"] = { "\0\0\0\20ftypisom", "input_audio", "m4a" }, [".opus"] = { "OggS\0\2 OpusHead", "input_audio", "ogg" },
+      [".docx"] = { "PK\3\4" .. ("\0"):rep(26) .. "hidden.bin", "file" },
+    } do
+      local file = assert(io.open(folder .. ending, "wb"))
+      file:write(case[1], ("x"):rep(100))
+      file:close()
+      local sent, warnings = first(mm.attach(folder .. ending))
+      assert.same({ case[2], {} }, { sent.type, warnings })
+      assert.equal(case[3], sent.input_audio and sent.input_audio.format)
+      if sent.file then assert(sent.file.file_data:find("wordprocessingml", 1, true)) end
+      os.remove(folder .. ending)
+    end
+  end)
+
   it("puts right a data URL that names another type, and tells", function()
     local sent, warnings = first(mm.image("data:image/png;base64," .. core.base64_encode(jpg)))
     assert.equal(core.data_url("image/jpeg", jpg), sent.image_url.url)

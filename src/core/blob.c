@@ -96,15 +96,8 @@ int mm_blob_from_spool(struct mm_spool *spool, char *bytes, uint64_t at, uint64_
   return MM_OK;
 }
 
-/* The end of a path that an error text has room for. */
-static const char *shown(const char *path) {
-  enum { SHOWN = 120 };
-  size_t n = strlen(path);
-  return n > SHOWN ? path + (n - SHOWN) : path;
-}
-
 static int cannot_read(const char *path, int os, struct mm_error *err) {
-  return mm_fail_os(err, os, "cannot read \"%s\"", shown(path));
+  return mm_fail_os(err, os, "cannot read \"%s\"", mm_path_shown(path));
 }
 
 /* Open a regular file. O_NONBLOCK: a named pipe must not hang the open. Returns a descriptor, or
@@ -119,7 +112,7 @@ static int open_regular(const char *path, struct stat *st, struct mm_error *err)
   if (os == 0 && S_ISREG(st->st_mode)) return fd;
   close(fd);
   if (os) return cannot_read(path, os, err);
-  int rc = mm_fail(err, MM_EFILE, "cannot read \"%s\": not a regular file", shown(path));
+  int rc = mm_fail(err, MM_EFILE, "cannot read \"%s\": not a regular file", mm_path_shown(path));
   if (err) err->os = EINVAL;
   return rc;
 }
@@ -127,8 +120,7 @@ static int open_regular(const char *path, struct stat *st, struct mm_error *err)
 static const char *sniff_file(int fd, const char *path) {
   char head[MM_MIME_SNIFF];
   ssize_t n = pread(fd, head, sizeof head, 0);
-  const char *mime = n > 0 ? mm_mime_sniff(head, (size_t)n) : NULL;
-  return mime ? mime : mm_mime_from_path(path);
+  return mm_mime_of_file(path, head, n > 0 ? (size_t)n : 0);
 }
 
 int mm_blob_from_file(const char *path, const char *mime, struct mm_blob **out,
@@ -139,7 +131,7 @@ int mm_blob_from_file(const char *path, const char *mime, struct mm_blob **out,
   if (!mime) mime = sniff_file(fd, path);
   close(fd);
   if (st.st_size == 0) {
-    int rc = mm_fail(err, MM_EFILE, "\"%s\" is empty", shown(path));
+    int rc = mm_fail(err, MM_EFILE, "\"%s\" is empty", mm_path_shown(path));
     if (err) err->os = EINVAL;
     return rc;
   }
@@ -186,7 +178,8 @@ void mm_blob_reader_free(struct mm_blob_reader *r) {
 }
 
 static int changed(const struct mm_blob *b, const char *how, struct mm_error *err) {
-  return mm_fail(err, MM_ECHANGED, "\"%s\" %s while it was being sent", shown(b->path), how);
+  return mm_fail(err, MM_ECHANGED, "\"%s\" %s while it was being sent", mm_path_shown(b->path),
+                 how);
 }
 
 static int compare(const struct mm_blob *b, const struct stat *st, struct mm_error *err) {
@@ -199,7 +192,7 @@ static int compare(const struct mm_blob *b, const struct stat *st, struct mm_err
 }
 
 static int open_path(struct mm_blob_reader *r, struct mm_error *err) {
-  struct stat st;
+  struct stat st = {0};
   int fd = open_regular(r->blob->path, &st, err);
   if (fd < 0) return fd;
   int rc = compare(r->blob, &st, err);
