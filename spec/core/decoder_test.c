@@ -247,6 +247,14 @@ static void test_lead(void) {
   becomes(b, "error: <p>\n");
 }
 
+/* A mark can only come from the lift, whatever fragment a 0x01 arrives in. */
+static void test_forged_mark(void) {
+  struct body b = sse("id: 1\ndata\n\ndata: {\"a\":\"\1"
+                      "1\1\"}\n\n");
+  b.options.lift_above = 16384;
+  becomes(b, "message #1: \nmessage #1: {\"a\":\"\\u00011\\u0001\"}\n");
+}
+
 static const char *const path[] = {"choices", "0", "delta", "content"};
 static const char *const ignore[] = {"obfuscation"};
 static const char *const same_keys[] = {"id", "model"};
@@ -330,7 +338,8 @@ static void test_large(void) {
   mm_decoder_head(d, 200, "text/event-stream");
   for (int i = 0; i < 3; i++)
     CHECK(mm_decoder_feed(d, text, n + 3) == MM_OK);
-  CHECK(mm_decoder_ready(d) == 3 * (n - 5) && mm_decoder_seen(d) == 3);
+  CHECK(mm_decoder_ready(d) >= 3 * (n - 5) && mm_decoder_ready(d) < 3 * n + 1000);
+  CHECK(mm_decoder_seen(d) == 3);
   struct mm_event e;
   for (int i = 0; i < 3; i++) {
     CHECK(mm_decoder_next(d, &e) == MM_OK && e.data_n == n - 5);
@@ -340,6 +349,28 @@ static void test_large(void) {
   CHECK(mm_decoder_next(d, &e) == MM_MORE && mm_decoder_ready(d) == 0);
   mm_decoder_unref(d);
   free(text);
+}
+
+/* What waits is counted, or nobody would hold a server back that sends no text. */
+static void test_empty(void) {
+  enum { ID = 4000, EVENTS = 100 };
+  char id[ID + 8];
+  struct body b = sse("");
+  struct mm_decoder *d;
+  struct mm_event e;
+  CHECK(mm_decoder_new(&b.options, &d) == MM_OK);
+  mm_decoder_head(d, 200, "text/event-stream");
+  memcpy(id, "id: ", 4);
+  memset(id + 4, 'x', ID);
+  id[ID + 4] = '\n';
+  CHECK(mm_decoder_feed(d, id, ID + 5) == MM_OK);
+  for (int i = 0; i < EVENTS; i++)
+    CHECK(mm_decoder_feed(d, "data:\n\n", 7) == MM_OK);
+  CHECK(mm_decoder_seen(d) == EVENTS && mm_decoder_ready(d) >= EVENTS * ID);
+  while (mm_decoder_next(d, &e) == MM_OK)
+    mm_decoder_pop(d);
+  CHECK(mm_decoder_ready(d) == 0);
+  mm_decoder_unref(d);
 }
 
 int main(void) {
@@ -352,8 +383,10 @@ int main(void) {
   test_media();
   test_ceilings();
   test_lead();
+  test_forged_mark();
   test_text();
   test_large();
+  test_empty();
   CHECK(mm_live() == 0);
   return 0;
 }

@@ -31,6 +31,14 @@ describe("an engine", function()
     assert.equal(20000 * #block, select(2, exchange:progress()))
   end)
 
+  it("rests for events without text, too", function()
+    s:script({ sse, "id: " .. ("x"):rep(1000) .. "\n\n", { fill = 7000000, pattern = "data:\n\n" }, { close = true } })
+    local exchange = drive.start(engine, s.url)
+    for _ = 1, 50 do drive.turn(engine, 0.01) end
+    assert.is_true(select(2, exchange:progress()) < 100000)
+    exchange:close()
+  end)
+
   it("takes the high-water mark as an option, and serves others meanwhile", function()
     local narrow = assert(net.engine({ high_water = 1000 }))
     s:script({ sse, { fill = 900000, pattern = "data: xx\n\n" }, { close = true } })

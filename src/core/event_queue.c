@@ -19,6 +19,11 @@ struct entry {
   char *large;            /* owned text; NULL: it stands in the block */
 };
 
+/* An event without text takes up room as well, and an id is kept with each. */
+static size_t held(const struct entry *e) {
+  return e->size + (e->large ? e->data_n : 0);
+}
+
 void mm_event_queue_init(struct mm_event_queue *q) {
   *q = (struct mm_event_queue){0};
   mm_buf_init(&q->block, SIZE_MAX / 2);
@@ -66,7 +71,7 @@ int mm_event_queue_put(struct mm_event_queue *q, const struct mm_event *event,
   else
     put(to, event->data, event->data_n);
   q->block.len += size;
-  q->bytes += event->data_n;
+  q->bytes += held(&e);
   q->seen++;
   return MM_OK;
 }
@@ -96,7 +101,7 @@ void mm_event_queue_drop(struct mm_event_queue *q) {
   if (e.media) mm_alloc(e.media, 0);
   if (e.large) mm_alloc(e.large, 0);
   q->at += e.size;
-  q->bytes -= e.data_n;
+  q->bytes -= held(&e);
   if (q->at < q->block.len) return;
   q->at = q->block.len = 0;
   if (q->block.cap > IDLE) mm_buf_free(&q->block);

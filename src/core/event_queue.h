@@ -11,7 +11,7 @@ MM_HIDDEN_BEGIN
 struct mm_event_queue {
   struct mm_buf block; /* small events, one after the other */
   size_t at;           /* offset of the first that is left */
-  size_t bytes;        /* of text in the events that are left */
+  size_t bytes;        /* that the events that are left take up, but for their media */
   uint64_t seen;       /* events ever put in */
 };
 
