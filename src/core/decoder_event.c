@@ -194,10 +194,22 @@ static int is_several(const char *text, size_t n) {
   return count > 1 ? MM_OK : MM_MORE;
 }
 
+/* At most as many media as a text has marks, which two bytes 0x01 enclose. */
+static size_t count_marks(const char *p, size_t n) {
+  size_t count = 0;
+  for (const char *end = p + n; p < end; p++) {
+    p = memchr(p, 1, (size_t)(end - p));
+    if (!p) break;
+    count++;
+  }
+  return (count + 1) / 2;
+}
+
 /* The marks of a part count from 1 again, and its media are those they name. */
 static int renumber(const struct mm_event *whole, struct mm_event *part, struct mm_buf *text) {
   const char *p = part->data, *end = p + part->data_n;
-  struct mm_blob **media = mm_alloc(NULL, whole->media_n * sizeof *media);
+  size_t most = count_marks(part->data, part->data_n);
+  struct mm_blob **media = mm_alloc(NULL, most * sizeof *media);
   if (!media) return MM_ENOMEM;
   int rc = MM_OK;
   size_t n = 0;
@@ -209,7 +221,7 @@ static int renumber(const struct mm_event *whole, struct mm_event *part, struct 
     for (p = mark + 1; p < end && *p != 1; p++)
       index = index * 10 + (size_t)(*p - '0');
     p++;
-    if (index == 0 || index > whole->media_n || n == whole->media_n) continue;
+    if (index == 0 || index > whole->media_n || n == most) continue;
     char digits[24];
     size_t at = sizeof digits;
     media[n++] = mm_blob_ref(whole->media[index - 1]);
