@@ -49,7 +49,7 @@ static void add_base64(struct mm_body *b, struct mm_buf *want, const char *bytes
   mm_blob_unref(blob);
   CHECK(mm_buf_reserve(want, n / 3 * 4 + 4) == MM_OK);
   mm_base64_encode(bytes, n, want->data + want->len);
-  want->len += mm_base64_length(n);
+  want->len += (size_t)mm_base64_length(n);
   while (!padded && n % 3 && want->data[want->len - 1] == '=')
     want->len--;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static char root[64] = "/tmp/multimodal-file-XXXXXX";
@@ -177,6 +178,15 @@ static void writes_a_name_of_full_length(void) {
   unlink(in_root(name));
 }
 
+/* Whose part file it was open to, until it got the mode of the file that it replaces. */
+static mode_t mode_before;
+
+int fchmod(int fd, mode_t mode) {
+  struct stat st;
+  mode_before = fstat(fd, &st) == 0 ? st.st_mode & 0777 : 0777;
+  return (int)syscall(SYS_fchmod, fd, mode);
+}
+
 static void keeps_links_modes_and_devices(void) {
   const char *path = in_root("a"), *link = in_root("link");
   struct stat st;
@@ -184,7 +194,7 @@ static void keeps_links_modes_and_devices(void) {
   CHECK(symlink("a", link) == 0);
   CHECK(put(link, "new", 0, NULL) == MM_OK);
   CHECK(holds(path, "new") && lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
-  CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+  CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600 && mode_before == 0600);
   CHECK(put("/dev/null", "gone", MM_FILE_SYNC, NULL) == MM_OK);
   CHECK(stat("/dev/null", &st) == 0 && S_ISCHR(st.st_mode));
   CHECK(entries() == 2);

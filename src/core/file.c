@@ -21,25 +21,34 @@ enum {
   TRIES = 100       /* names for a part file */
 };
 
-static int fail_path(struct mm_error *err, int os, const char *what, const char *path) {
+const char *mm_path_shown(const char *path) {
   size_t n = strlen(path);
-  if (n <= PATH_SHOWN) return mm_fail_os(err, os, "cannot %s \"%s\"", what, path);
+  if (n <= PATH_SHOWN) return path;
   path += n - PATH_SHOWN;
-  while ((*path & 0xC0) == 0x80) /* not from amid a character */
+  while ((*path & 0xC0) == 0x80)
     path++;
-  return mm_fail_os(err, os, "cannot %s \"...%s\"", what, path);
+  return path;
+}
+
+static int fail_path(struct mm_error *err, int os, const char *what, const char *path) {
+  const char *end = mm_path_shown(path);
+  return mm_fail_os(err, os, "cannot %s \"%s%s\"", what, end == path ? "" : "...", end);
 }
 
 static int fail_write(struct mm_error *err, int os, const char *path) {
   return fail_path(err, os, "write", path);
 }
 
-static int open_file(const char *path, int flags) {
+static int open_mode(const char *path, int flags, mode_t mode) {
   int fd;
   do
-    fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+    fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
   while (fd < 0 && errno == EINTR);
   return fd;
+}
+
+static int open_file(const char *path, int flags) {
+  return open_mode(path, flags, 0666);
 }
 
 /* All n bytes; *done counts what was written, also on failure. Returns 0 or an errno. */
@@ -112,14 +121,14 @@ static char *part_name(const char *goal, const unsigned char random[8]) {
 }
 
 /* Open a part file nobody else has. */
-static int open_part(struct mm_file_writer *w, struct mm_error *err) {
+static int open_part(struct mm_file_writer *w, mode_t mode, struct mm_error *err) {
   for (int i = 0; i < TRIES; i++) {
     unsigned char random[8];
     int rc = mm_random(random, sizeof random, err);
     if (rc != MM_OK) return rc;
     w->part = part_name(w->goal, random);
     if (!w->part) return mm_fail(err, MM_ENOMEM, "%s", mm_status_text(MM_ENOMEM));
-    w->fd = open_file(w->part, O_WRONLY | O_CREAT | O_EXCL);
+    w->fd = open_mode(w->part, O_WRONLY | O_CREAT | O_EXCL, mode);
     if (w->fd >= 0) return MM_OK;
     int os = errno;
     w->part = mm_alloc(w->part, 0);
@@ -134,9 +143,9 @@ static int open_straight(struct mm_file_writer *w, struct mm_error *err) {
   return w->fd >= 0 ? MM_OK : fail_write(err, errno, w->path);
 }
 
-/* A private file stays private when it is replaced. */
+/* A private file stays private when it is replaced; at no time is the part file open to more. */
 static void keep_mode(int fd, mode_t mode) {
-  if (fchmod(fd, mode & 0777) != 0) return; /* another's file: as umask has it */
+  if (fchmod(fd, mode & 0777) != 0) return; /* a file system without modes */
 }
 
 static int open_writer(struct mm_file_writer *w, struct mm_error *err) {
@@ -145,7 +154,7 @@ static int open_writer(struct mm_file_writer *w, struct mm_error *err) {
   if (there && S_ISDIR(st.st_mode)) return fail_write(err, EISDIR, w->path);
   if (there && w->flags & MM_FILE_EXCLUSIVE) return fail_write(err, EEXIST, w->path);
   if (there && !S_ISREG(st.st_mode)) return open_straight(w, err);
-  int rc = open_part(w, err);
+  int rc = open_part(w, there ? st.st_mode & 0600 : 0666, err);
   if (rc == MM_OK && there) keep_mode(w->fd, st.st_mode);
   return rc;
 }

@@ -52,6 +52,9 @@ MM_NODISCARD int mm_file_write(const char *path, const void *bytes, size_t n, in
  * Returns MM_OK, MM_MORE when another holds it, MM_EFILE. */
 MM_NODISCARD int mm_file_lock(const char *path, int *fd, struct mm_error *err);
 
+/* The end of a path that a message has room for, from a whole character on. Returns borrowed. */
+const char *mm_path_shown(const char *path);
+
 /* n random bytes from the system. Returns MM_OK or MM_EFILE. */
 MM_NODISCARD int mm_random(void *out, size_t n, struct mm_error *err);
 

@@ -70,10 +70,8 @@ static int open_unlinked(const char *dir) {
     errno = ENAMETOOLONG;
     return -1;
   }
-  int made = mkstemp(path);
-  if (made < 0) return -1;
-  unlink(path);
-  fcntl(made, F_SETFD, FD_CLOEXEC);
+  int made = mkostemp(path, O_CLOEXEC);
+  if (made >= 0) unlink(path);
   return made;
 }
 
@@ -95,8 +93,8 @@ static int write_tail(struct mm_spool *s, struct mm_error *err) {
     ssize_t n =
         pwrite(s->fd, s->tail.data + done, s->tail.len - done, (off_t)(s->end + s->filed + done));
     if (n > 0) done += (size_t)n;
-    if (n < 0 && errno != EINTR)
-      rc = mm_fail_os(err, errno, "cannot write a temporary file in %s", folder());
+    if (n == 0 || (n < 0 && errno != EINTR))
+      rc = mm_fail_os(err, n < 0 ? errno : EIO, "cannot write a temporary file in %s", folder());
   }
   return rc;
 }
@@ -166,7 +164,7 @@ int mm_spool_write(struct mm_spool *s, const void *bytes, size_t n, struct mm_er
   const char *p = bytes;
   while (n) {
     size_t part = n < STAGE ? n : STAGE;
-    unsigned char *room;
+    unsigned char *room = NULL;
     int rc = mm_spool_room(s, part, &room, err);
     if (rc != MM_OK) return rc;
     memcpy(room, p, part);
