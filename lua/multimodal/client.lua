@@ -148,7 +148,7 @@ function Client:with(changes)
     end
   end
   local made = build(merged)
-  if made.base.root == self.base.root then made.shelf = self.shelf end
+  if not changes.gateway and made.base.root == self.base.root then made.shelf = self.shelf end
   return made
 end
 

@@ -185,6 +185,26 @@ describe("pictures in a reply #small", function()
   end)
 end)
 
+describe("a picture", function()
+  it("comes back streamed, is saved, and goes into a second prompt", function()
+    local sim = assert(require("multimodal.simulator").start { split = 7 })
+    finally(function() sim:stop() end)
+    local ai = mm.client { base_url = sim.url, api_key = "k", model = "simulated" }
+    local bytes = png .. ("\1\2\3\4\5"):rep(20000)
+    local stream = assert(ai:stream { "Again.", mm.image { bytes = bytes, mime = "image/png" }, modalities = { "image", "text" } })
+    local picture
+    for one in stream:images() do picture = one end
+    assert(stream:reply())
+    local path = os.tmpname()
+    assert(picture:save(path, { overwrite = true }))
+    local first = assert(ai:generate { "What?", mm.image(path) }).text
+    local second = assert(ai:generate { "What?", mm.image(picture) }).text
+    os.remove(path)
+    assert.equal(first, second)
+    assert(second:find("sha256 " .. core.sha256():update(bytes):hex(), 1, true), second)
+  end)
+end)
+
 describe("a link in a reply", function()
   local s, other
 
@@ -357,6 +377,8 @@ describe("audio #small", function()
         assert.equal(sound, reply.audio:bytes())
         assert.equal(sound, table.concat(pieces))
         assert.same({ "Hello.", "Hello.", "audio_1" }, { reply.audio.transcript, table.concat(words), reply.audio.id })
+        local again = ai:request({ "What was said?", mm.audio { blob = reply.audio.blob, format = reply.audio.options.format } }):json()
+        assert.same({ data = encoded, format = "pcm16" }, again.messages[1].content[2].input_audio)
       end
     end
   end)

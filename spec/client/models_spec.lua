@@ -188,6 +188,7 @@ describe("before sending #small", function()
     local ai = client("openrouter", { chat, chat }, { model = "m" })
     assert(assert(ai:generate { "Draw.", aspect_ratio = "16:9" }).warnings[1]:find("modalities asks for none", 1, true))
     assert.same({}, assert(ai:generate { "Draw.", aspect_ratio = "16:9", modalities = { "image" } }).warnings)
+    assert(ai:request({ "Speak.", voice = "alloy" }).warnings[1]:find("voice and audio_format", 1, true))
   end)
 end)
 

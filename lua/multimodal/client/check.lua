@@ -13,7 +13,10 @@ local function is_pdf(part)
 end
 
 local function modality_of(part, profile)
-  if not media.is(part) then return of_wire[part.type] end
+  if not media.is(part) then
+    local modality = of_wire[part.type]
+    return not (profile.parses_pdf and modality == "file") and modality or nil
+  end
   if profile.parses_pdf and is_pdf(part) then return nil end
   return part.kind
 end
@@ -74,12 +77,16 @@ local function fault_of(client, model, needs, places, gives)
   return nil
 end
 
---- Pictures are only made where they are asked for.
+--- Pictures and speech are only made where they are asked for.
 local function warn_of_silence(options, warnings)
-  local wants = options.aspect_ratio or options.image_size
-  if wants and not first_missing({ "text", "audio" }, options.modalities or {}) then
+  local asked = options.modalities or {}
+  if (options.aspect_ratio or options.image_size) and first_missing(asked, { "image" }) then
     warnings[#warnings + 1] = "aspect_ratio and image_size say how a picture shall be, but modalities asks for none; "
       .. "write modalities = { \"image\", \"text\" }, or ai:image"
+  end
+  if (options.voice or options.audio_format) and first_missing(asked, { "audio" }) then
+    warnings[#warnings + 1] = "voice and audio_format say how speech shall be, but modalities asks for none; "
+      .. "write modalities = { \"text\", \"audio\" }"
   end
 end
 

@@ -64,8 +64,11 @@ function Response:accepted()
   return self.status >= 200 and self.status < 300
 end
 
-local function give_access(self, part)
-  if not media.is(part) or not part.url or part.blob or part.access then return end
+--- Give a medium what it needs beside its bytes: the rules of its link; the format of sound without a head.
+local function equip(self, part)
+  if not media.is(part) then return end
+  if part.kind == "audio" and not part:mime() then part.options.format = part.options.format or self.request.options.audio_format end
+  if not part.url or part.blob or part.access then return end
   self.access = self.access or access.of(self.request.client, self.request.options)
   part.access = self.access
 end
@@ -75,7 +78,7 @@ end
 function Response:adopt(events)
   for i = 1, #events do
     local event = events[i]
-    if event.type == "image" then give_access(self, event.part) end
+    if event.type == "image" then equip(self, event.part) end
   end
 end
 
@@ -86,7 +89,7 @@ end
 function Response:reply(neutral, outcome)
   local client = self.request.client
   for _, choice in ipairs(neutral.choices) do
-    for _, part in ipairs(choice.parts) do give_access(self, part) end
+    for _, part in ipairs(choice.parts) do equip(self, part) end
   end
   local choices = neutral.choices
   for i = 1, #choices do messages.adopt(choices[i].message) end
