@@ -166,9 +166,11 @@ int mm_decoder_text(struct mm_decoder *d, const char **text, size_t *n) {
 }
 
 void mm_decoder_pop(struct mm_decoder *d) {
-  struct mm_event e;
-  if (!mm_event_queue_first(&d->queue, &e)) return;
-  if (d->path && !d->as_text) mm_textpath_whole(d->path, e.type, e.type_n, e.data, e.data_n);
+  if (!d->as_text) {
+    struct mm_event e;
+    if (!mm_event_queue_first(&d->queue, &e)) return;
+    if (d->path) mm_textpath_whole(d->path, e.type, e.type_n, e.data, e.data_n);
+  }
   d->as_text = false;
   mm_event_queue_drop(&d->queue);
 }

@@ -412,7 +412,7 @@ bool mm_mime_normalise(const char *type, size_t n, char *out, size_t size) {
     out[i] = lower(type[i]);
   out[n] = 0;
   for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++) {
-    if (strcmp(out, synonyms[i].other) != 0) continue;
+    if (*out != *synonyms[i].other || strcmp(out, synonyms[i].other) != 0) continue;
     size_t length = strlen(synonyms[i].usual);
     if (length >= size) return false;
     memcpy(out, synonyms[i].usual, length + 1);

@@ -40,19 +40,9 @@ static int status_of(CURLcode result) {
   return result == CURLE_OUT_OF_MEMORY ? MM_ENOMEM : MM_EINVAL;
 }
 
-static void only_http(struct setup *s) {
-#if LIBCURL_VERSION_NUM >= 0x075500
-  CURLcode rc = curl_easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  if (rc != CURLE_UNKNOWN_OPTION) {
-    keep(s, rc);
-    return;
-  }
-#endif
-  set_long(s, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
-}
-
 static void set_always(struct setup *s, const struct mm_engine *e) {
-  only_http(s);
+  /* CURLOPT_PROTOCOLS_STR, which is newer, would be parsed for each request. */
+  set_long(s, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
   set_long(s, CURLOPT_NOSIGNAL, 1);
   set_long(s, CURLOPT_FOLLOWLOCATION, 0);
   set_long(s, CURLOPT_PATH_AS_IS, 1); /* a signed URL is not ours to tidy */

@@ -157,12 +157,9 @@ local function unqueue(self)
   return event, type(event) == "string"
 end
 
---- Take what the exchange has next: text is returned, "" where it says nothing; what anything else says waits then.
-local function read(self)
-  local text, why = self.exchange:next_text()
-  if text then return self.text_delta(self.state, text) end
+--- What came instead of text: an event, or the end.
+local function take_other(self, why)
   if why == "event" then receive(self) else finish(self, why) end
-  return ""
 end
 
 --- The next thing that came: text as a string and true, anything else as an event; nil when nothing more comes.
@@ -178,8 +175,13 @@ local function pull(self)
       self.last = nil
       return event
     else
-      local text = read(self)
-      if text ~= "" then return text, true end
+      local text, why = self.exchange:next_text()
+      if not text then
+        take_other(self, why)
+      else
+        text = self.text_delta(self.state, text)
+        if text ~= "" then return text, true end
+      end
     end
   end
 end
@@ -226,8 +228,13 @@ local function next_text(self)
       if is_text or thing == nil then return thing end
       if thing.type == "text" then return thing.delta end
     else
-      local text = read(self)
-      if text ~= "" then return text end
+      local text, why = self.exchange:next_text()
+      if not text then
+        take_other(self, why)
+      else
+        text = self.text_delta(self.state, text)
+        if text ~= "" then return text end
+      end
     end
   end
 end
