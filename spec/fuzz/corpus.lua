@@ -26,7 +26,9 @@ local function latin1(text)
 end
 
 -- The choices that the last bytes of a seed make: whole, byte by byte, lenient or not, every format.
-local choices <const> = { "\0\0\0\0", "\1\255\1\1", "\2\16\2\2", "\3\64\3\3", "\4\8\4\4", "\5\5\5\5", "\6\32\6\6" }
+local choices <const> = {
+  "\0\0\0\0", "\1\255\1\1", "\2\16\2\2", "\3\64\3\3", "\4\8\31\4", "\5\5\5\5", "\6\32\30\6", "\18\2\31\7",
+}
 
 local function seeds_of(bytes)
   for _, choice in ipairs(choices) do seed(bytes .. choice) end

@@ -118,7 +118,7 @@ static inline bool add_quickly(struct mm_decoder *d, const struct mm_sse_piece *
   size_t len = d->text.len, n = piece->n;
   if (piece->what != MM_SSE_DATA || !d->in_block || d->lifting) return false;
   if (n > d->text.cap - len || len + n > d->lift_above) return false;
-  if (n == 1 && *piece->bytes == '\n') return false;
+  if (n == 0 || (n == 1 && *piece->bytes == '\n')) return false;
   memcpy(d->text.data + len, piece->bytes, n);
   d->text.len = len + n;
   return true;
