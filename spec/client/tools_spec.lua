@@ -441,6 +441,8 @@ local function counted(fn)
   end
   local ok, err = pcall(fn, work)
   core.json_decode, json.scan, table.concat = decode, scan, concat -- luacheck: ignore 122
+  -- Traces hold what they were recorded with.
+  if jit then jit.flush() end -- luacheck: ignore 113
   if not ok then error(err, 0) end
   return work
 end
