@@ -209,15 +209,30 @@ function M.wire_usage(body)
   return type(choice) == "table" and type(choice.usage) == "table" and choice.usage or nil
 end
 
---- Read one choice into what has been read.
-local function take_choice(reading, wire, position)
-  local choices = reading.choices
-  local choice = read_choice(wire, position, reading.known, reading.warnings)
-  choices[#choices + 1] = choice
-  local err = wire.error ~= nil and failure.of_choice(wire.error, reading.event)
-  if not err then return end
-  choice.finish_reason, choice.error = "error", err
-  reading.failed = reading.failed or err
+--- A choice, and its error where it failed.
+local function read_checked(wire, position, known, warnings, event)
+  local choice = read_choice(wire, position, known, warnings)
+  local err = wire.error ~= nil and failure.of_choice(wire.error, event) or nil
+  if err then choice.finish_reason, choice.error = "error", err end
+  return choice, err
+end
+
+local function read_several(wires, known, warnings, event)
+  local choices, failed = {}, nil
+  for i, entry in ipairs(ordered(wires)) do
+    local err
+    choices[i], err = read_checked(entry.choice, entry.position, known, warnings, event)
+    failed = failed or err
+  end
+  return choices, failed
+end
+
+--- Almost every body has one choice, which needs no order.
+local function read_choices(wires, known, warnings, event)
+  if wires[2] ~= nil then return read_several(wires, known, warnings, event) end
+  if type(wires[1]) ~= "table" then return {} end
+  local choice, err = read_checked(wires[1], 1, known, warnings, event)
+  return { choice }, err
 end
 
 --- Read a decoded body. The second result tells why there is none; errors of single choices among several are warnings.
@@ -227,14 +242,8 @@ end
 --- @return multimodal.Neutral?
 --- @return multimodal.Error?
 function M.body(body, known, event)
-  local wires = list(body.choices)
-  local reading = { known = known, event = event, choices = {}, warnings = known.warnings or {} }
-  if wires[2] == nil then
-    if type(wires[1]) == "table" then take_choice(reading, wires[1], 1) end
-  else
-    for _, entry in ipairs(ordered(wires)) do take_choice(reading, entry.choice, entry.position) end
-  end
-  local choices, warnings, failed = reading.choices, reading.warnings, reading.failed
+  local warnings = known.warnings or {}
+  local choices, failed = read_choices(list(body.choices), known, warnings, event)
   if not choices[1] then return nil, failure.empty(event) end
   if failed and not choices[2] then return nil, failed end
   if failed then warnings[#warnings + 1] = "one choice failed: " .. failed.message end
