@@ -110,7 +110,7 @@ end
 local function lua_faults(path, text)
   local faults, module = {}, module_of(path)
   local layer = assert(lua_layer(module), path .. " belongs to no layer")
-  for required in text:gmatch("require%s*%(?%s*[\"']([%w_.]+)[\"']") do
+  for required in text:gsub("compat%.lazy", "require"):gmatch("require%s*%(?%s*[\"']([%w_.]+)[\"']") do
     local ours = required:match("^multimodal") ~= nil
     local target = ours and lua_layer(required) or required
     local allowed = lua_may[layer][target]

@@ -19,6 +19,25 @@ describe("multimodal #small", function()
     assert.same(expected, found)
   end)
 
+  it("loads the core and no other library", function()
+    local lowest = 0
+    for i in pairs(arg) do lowest = type(i) == "number" and math.min(i, lowest) or lowest end
+    local script = [[local before = {}
+      for name in pairs(package.loaded) do before[name] = true end
+      local globals = {}
+      for name in pairs(_G) do globals[name] = true end
+      require("multimodal")
+      for name in pairs(package.loaded) do
+        if not before[name] and not name:find("^multimodal") or name == "multimodal.net" then io.write(name, " ") end
+      end
+      for name in pairs(_G) do if not globals[name] then io.write("_G.", name, " ") end end]]
+    local pipe = assert(io.popen(("LUA_PATH='%s' LUA_CPATH='%s' %s -e '%s' 2>&1"):format(
+      package.path, package.cpath, arg[lowest], script)))
+    local text = pipe:read("*a")
+    pipe:close()
+    assert.equal("", text)
+  end)
+
   it("raises on any other, with the nearest", function()
     for wrong, words in pairs {
       img = "mm.img: did you mean mm.image?", imag = "did you mean mm.image?", clinet = "did you mean mm.client?",

@@ -1,19 +1,20 @@
 --- A client: a gateway, a key, a model and defaults. It makes requests of prompts and sends them.
 --- Names: new.
-local chat = require("multimodal.client.chat")
+local compat = require("multimodal.compat")
+local chat = compat.lazy("multimodal.client.chat")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
 local headers = require("multimodal.client.headers")
-local http = require("multimodal.client.http")
-local image = require("multimodal.client.image")
+local http = compat.lazy("multimodal.client.http")
+local image = compat.lazy("multimodal.client.image")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
-local models = require("multimodal.client.models")
+local models = compat.lazy("multimodal.client.models")
 local media = require("multimodal.media")
 local profiles = require("multimodal.client.profile")
 local request = require("multimodal.client.request")
 local secret = require("multimodal.client.secret")
-local size = require("multimodal.client.size")
+local size = compat.lazy("multimodal.client.size")
 
 local misuse = error_class.misuse
 

@@ -47,4 +47,15 @@ function M.finalizer(collect)
   return setmetatable({}, { __gc = collect })
 end
 
+--- A module that is loaded when one of its names is first asked for: most scripts need few of them.
+--- @param name string
+--- @return table
+function M.lazy(name)
+  return setmetatable({}, { __index = function(self, field)
+    local value = require(name)[field]
+    rawset(self, field, value)
+    return value
+  end })
+end
+
 return M

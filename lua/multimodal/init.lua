@@ -1,17 +1,18 @@
 --- The public names of multimodal.
 local client = require("multimodal.client")
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local host = require("multimodal.host")
 local jobs = require("multimodal.runtime.jobs")
 local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
-local mock = require("multimodal.client.mock")
+local mock = compat.lazy("multimodal.client.mock")
 local options = require("multimodal.options")
 local raw = require("multimodal.client.raw")
-local relay = require("multimodal.reply.relay")
-local schemas = require("multimodal.prompt.schema")
+local relay = compat.lazy("multimodal.reply.relay")
+local schemas = compat.lazy("multimodal.prompt.schema")
 local secret = require("multimodal.client.secret")
-local tools = require("multimodal.prompt.tools")
+local tools = compat.lazy("multimodal.prompt.tools")
 
 --- @class multimodal
 local M = {}
@@ -20,7 +21,11 @@ local M = {}
 M.client = client.new
 
 --- A gateway without sockets, for tests.
-M.mock = mock.new
+--- @param answers multimodal.MockAnswer[]
+--- @return multimodal.Mock
+function M.mock(answers)
+  return mock.new(answers)
+end
 
 --- A text part; its second argument are further fields of the part on the wire.
 M.text = messages.text
@@ -83,13 +88,28 @@ function M.system(said)
 end
 
 --- A tool: { name, description, parameters, run = function(arguments, call) -> result | nil, message }.
-M.tool = tools.new
+--- @param spec {name: string, description: string?, parameters: table|string|nil, run: multimodal.ToolRun?, strict: boolean?}
+--- @return multimodal.Tool
+function M.tool(spec)
+  return tools.new(spec)
+end
 
 --- The message that answers a call of reply.tool_calls, for loops made by hand.
-M.tool_result = tools.result
+--- @param call multimodal.ToolCall|string  a call of reply.tool_calls, or its id
+--- @param value any                        as a tool's run returns it
+--- @param more? {error: boolean?}          error: the value tells what failed
+--- @return multimodal.Message
+function M.tool_result(call, value, more)
+  return tools.result(call, value, more)
+end
 
 --- What a structured reply must look like, in a short form: mm.schema { name = "string", tags = { "string" } }.
-M.schema = schemas.new
+--- @param form string|table
+--- @param more? {name: string?, description: string?, strict: boolean?}  strict asks the gateway to hold to it
+--- @return multimodal.Schema
+function M.schema(form, more)
+  return schemas.new(form, more)
+end
 
 --- A request that goes out as equal JSON: a table or JSON text.
 M.raw = raw.new
@@ -101,7 +121,11 @@ M.load = raw.load
 M.secret = secret.new
 
 --- An event of a stream, a piece of text or an error as a server-sent event for a browser.
-M.sse = relay.sse
+--- @param event table|string|multimodal.Error
+--- @return string
+function M.sse(event)
+  return relay.sse(event)
+end
 
 --- Raise a returned error as text, for hosts that print no error tables; else pass everything on.
 M.check = error_class.check

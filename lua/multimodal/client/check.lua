@@ -1,6 +1,7 @@
 --- Before sending: can this model take and give what is asked? Only by what is known already; nothing is fetched.
 --- Names: run advise.
-local catalogue = require("multimodal.client.catalogue")
+local compat = require("multimodal.compat")
+local catalogue = compat.lazy("multimodal.client.catalogue")
 local error_class = require("multimodal.error")
 local media = require("multimodal.media")
 

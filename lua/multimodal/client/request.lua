@@ -1,6 +1,7 @@
 --- A request before it is sent: what goes out, to look at, to paste into a shell, or to send.
 --- Names: new url.
 local check = require("multimodal.client.check")
+local compat = require("multimodal.compat")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
@@ -10,11 +11,11 @@ local options_table = require("multimodal.options")
 local prompts = require("multimodal.prompt.prompt")
 local raws = require("multimodal.client.raw")
 local resolve = require("multimodal.client.resolve")
-local schemas = require("multimodal.prompt.schema")
+local schemas = compat.lazy("multimodal.prompt.schema")
 local send = require("multimodal.client.send")
-local steps = require("multimodal.client.steps")
+local steps = compat.lazy("multimodal.client.steps")
 local stream = require("multimodal.reply.stream")
-local tools = require("multimodal.prompt.tools")
+local tools = compat.lazy("multimodal.prompt.tools")
 local urls = require("multimodal.policy.url")
 
 local M = {}

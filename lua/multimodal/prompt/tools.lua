@@ -1,11 +1,12 @@
 --- Tools: what a model may call, and the messages that answer its calls. Nothing is run here.
 --- Names: new is of check_choice answer result unanswered.
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
 local options_table = require("multimodal.options")
-local schemas = require("multimodal.prompt.schema")
+local schemas = compat.lazy("multimodal.prompt.schema")
 
 local misuse = error_class.misuse
 

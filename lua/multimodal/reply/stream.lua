@@ -2,7 +2,7 @@
 --- Names: open.
 local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
-local growing = require("multimodal.reply.growing")
+local growing = compat.lazy("multimodal.reply.growing")
 
 local M = {}
 
