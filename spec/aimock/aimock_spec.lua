@@ -22,12 +22,13 @@ local function red_cat()
   return path
 end
 
-describe("aimock #aimock", function()
+--- What holds of chat at both of its addresses, /v1 as OpenAI's and /api/v1 as OpenRouter's.
+local function speaks_chat(gateway, root)
   local url, stop, out, ai
 
   setup(function()
     url, stop, out = start()
-    ai = mm.client { gateway = "openai", base_url = url .. "/v1", api_key = "mock", model = "gpt-4o", retries = 0 }
+    ai = mm.client { gateway = gateway, base_url = url .. root, api_key = "mock", model = "openai/gpt-4o", retries = 0 }
   end)
 
   teardown(function()
@@ -72,12 +73,15 @@ describe("aimock #aimock", function()
     assert.equal("length", assert(ai:generate "too long").finish_reason)
     assert.equal("length", assert(assert(ai:stream "too long"):reply()).finish_reason)
     assert.equal("content_filter", assert(ai:generate "forbidden").finish_reason)
+    assert.equal("content_filter", assert(assert(ai:stream "forbidden"):reply()).finish_reason)
   end)
 
   it("refuses with the right kind", function()
     for prompt, expected in pairs {
-      ["slow down"] = { kind = "rate_limit", status = 429, code = "rate_limit_exceeded", retry_after = 7 },
-      ["bad key"] = { kind = "auth", status = 401, code = "invalid_api_key" },
+      ["slow down"] = {
+        kind = "rate_limit", status = 429, code = gateway == "openai" and "rate_limit_exceeded" or "429", retry_after = 7,
+      },
+      ["bad key"] = { kind = "auth", status = 401, code = gateway == "openai" and "invalid_api_key" or "401" },
       ["broken"] = { kind = "server", status = 500 },
     } do
       for _, method in ipairs { "generate", "stream" } do
@@ -135,4 +139,42 @@ describe("aimock #aimock", function()
     for value in assert(ai:stream { "an order", schema = schema }):data() do last = value end
     assert.same({ customer = "Acme", pieces = 40 }, last)
   end)
-end)
+
+  it("keeps every character of a prompt and of its answer", function()
+    for _, said in ipairs {
+      "می‌خواهم این ۱۲۳ را بخوانی؛ خانه‌ای", "请描述这张图片", "이 그림을 설명해 주세요", "👩‍👩‍👧 🇮🇷 🤷🏽‍♀️",
+    } do
+      local prompt = "Say again: " .. said
+      assert.equal(said, assert(ai:generate(prompt)).text)
+      local stream, texts = assert(ai:stream(prompt)), {}
+      for text in stream:text() do texts[#texts + 1] = text end
+      assert.equal(said, table.concat(texts))
+      assert.equal(said, assert(stream:reply()).text)
+    end
+  end)
+
+  if gateway == "openai" then
+    it("draws at the endpoint for pictures", function()
+      local reply = assert(ai:image { "A red dot", model = "gpt-image-1" })
+      local picture = reply.images[1]
+      assert.same({ "A small red dot", "image/png" }, { reply.text, picture:mime() })
+      local path = os.tmpname()
+      assert(picture:save(path, { overwrite = true }))
+      assert.equal("A red cat.", assert(ai:generate { "What is shown?", mm.image(path) }).text)
+      os.remove(path)
+    end)
+  else
+    it("is silent in comments while it works", function()
+      local body = { model = "m", stream = true, messages = { { role = "user", content = "what it costs" } } }
+      local answer = assert(ai:http { method = "POST", path = "/chat/completions", json = body })
+      assert.equal(": OPENROUTER PROCESSING\n\n", answer.body:sub(1, 25))
+      local stream, texts = assert(ai:stream "what it costs"), {}
+      for text in stream:text() do texts[#texts + 1] = text end
+      assert.equal("A little.", table.concat(texts))
+      assert.equal(0.00125, assert(stream:reply()).usage.cost)
+    end)
+  end
+end
+
+describe("aimock as OpenAI #aimock", function() speaks_chat("openai", "/v1") end)
+describe("aimock as OpenRouter #aimock", function() speaks_chat("openrouter", "/api/v1") end)

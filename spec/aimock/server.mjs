@@ -16,6 +16,7 @@ mock.addFixture({
   match: { userMessage: "unicode" },
   response: { content: "سلام‌دنیا 你好 안녕 👩‍👩‍👧 café" },
   chunkSize: 1,
+  openRouterProcessing: true,
 });
 mock.addFixture({
   match: { userMessage: "slow down" },
@@ -64,12 +65,28 @@ mock.addFixture({
   match: { userMessage: "think first" },
   response: { content: "Four.", reasoning: "Two and two make four." },
   chunkSize: 4,
+  openRouterProcessing: true,
 });
 mock.addFixture({
   match: { userMessage: "an order", responseFormat: "json_schema" },
   response: { content: '{"customer":"Acme","pieces":40}' },
   chunkSize: 1,
 });
+mock.addFixture({
+  match: { userMessage: "Say again: " },
+  response: (request) => ({ content: request.messages.at(-1).content.slice("Say again: ".length) }),
+  chunkSize: 1,
+  openRouterProcessing: true,
+});
+mock.addFixture({
+  match: { userMessage: "what it costs" },
+  response: { content: "A little.", usage: { prompt_tokens: 11, completion_tokens: 2, total_tokens: 13, cost: 0.00125 } },
+  openRouterProcessing: true,
+});
+
+// A picture, from the endpoint for pictures: chat has no words for one here.
+const dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+mock.onImage("A red dot", { images: [{ b64Json: dot, revisedPrompt: "A small red dot" }] });
 
 await mock.start();
 console.log(mock.url);
