@@ -23,7 +23,6 @@ function M.at(state, index)
   choice = accumulate.new(index, state.options, function(text) state.warnings[#state.warnings + 1] = text end)
   state.choices[index] = choice
   state.order[#state.order + 1] = choice
-  if index == 0 then state.said = choice.content end
   return choice
 end
 

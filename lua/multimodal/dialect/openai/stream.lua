@@ -21,6 +21,7 @@ function M.begin(options)
   return {
     options = options or {}, raw = {}, choices = {}, order = {}, pictures = {}, warnings = {},
     fresh = true, images = 0,
+    said = nil, -- the content that text goes to at once, while nothing but text comes
   }
 end
 
@@ -134,6 +135,7 @@ end
 --- @return multimodal.Delta[]? deltas  empty where the event says nothing
 --- @return multimodal.Error? err       also of an error that the gateway streams; what had arrived stays for `partial`
 function M.delta(state, event)
+  state.said = nil
   if state.failed then return nil, state.failed end
   if state.done or event.type == "ping" then return {} end
   if event.type == "error" then return fail(state, failure.read(nil, nil, event)) end
@@ -148,21 +150,27 @@ function M.delta(state, event)
   return {}
 end
 
+--- Text behind something else, or none: what came before is looked at.
+local function first_text(state, text)
+  if state.held then
+    state.held = nil
+    text = halves.replacement .. text
+  end
+  state.started, state.fresh, state.whole = true, false, nil
+  if text == "" then return text end
+  local choice = chunk.at(state, 0)
+  choice:append_content(text)
+  state.said = choice.content
+  return text
+end
+
 --- Take text that the text path handed out: what `delta` would have done with its event.
 --- @param state table
 --- @param text string
 --- @return string text  what there is to tell of it
 function M.text_delta(state, text)
-  if state.held then
-    state.held = nil
-    text = halves.replacement .. text
-  end
   local said = state.said
-  if not said or state.whole then
-    state.started, state.fresh, state.whole = true, false, nil
-    said = text ~= "" and chunk.at(state, 0).content
-  end
-  if text == "" then return text end
+  if not said or text == "" then return first_text(state, text) end
   local n = said.n + 1
   said.n, said[n] = n, text
   return text
