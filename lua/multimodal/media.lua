@@ -141,6 +141,12 @@ local function take(kind, part, source)
   error_class.misuse(("%s: expected a path, a URL, a blob or a part, got %s"):format(kind, type(source)))
 end
 
+--- What a table of a part may say.
+local part_names = {}
+for _, names in ipairs { source_names, options_table.part } do
+  for name in pairs(names) do part_names[name] = true end
+end
+
 --- The source and the options of `{ "cat.jpg", detail = "high" }` or `{ url = "https://..." }`.
 local function split(kind, written, options)
   local name, source
@@ -148,7 +154,10 @@ local function split(kind, written, options)
     if key == 1 or source_names[key] then
       if name then error_class.misuse(("%s: two sources, %s and %s"):format(kind, name, key)) end
       name, source = key, value
+    elseif type(key) == "number" then
+      error_class.misuse(("%s: more than one source; each is a part of its own"):format(kind))
     else
+      if not options_table.part[key] then options_table.unknown(key, part_names, kind .. ": ") end
       options_table.check_value(key, value, options_table.part, kind .. ": ")
       options[key] = value or nil
     end
@@ -360,15 +369,20 @@ function Media:size()
   return self.blob and self.blob:size() or nil
 end
 
+--- What failed, and at which line of the caller.
+local function told(err)
+  return nil, error_class.new(err, { where = error_class.caller() })
+end
+
 --- All bytes as one string; a link is fetched.
 --- @async
 --- @return string? bytes
 --- @return multimodal.Error? err
 function Media:bytes()
   local blob, err = blob_of(self)
-  if not blob then return nil, err end
+  if not blob then return told(err) end
   local bytes, fault = blob:bytes()
-  if not bytes then return nil, error_class.new(fault) end
+  if not bytes then return told(fault) end
   return bytes
 end
 
@@ -393,10 +407,11 @@ function Media:save(path, options)
   if path:find("\0", 1, true) then error_class.misuse("save: the path has a NUL in it") end
   if options then options_table.check(options, options_table.save, "save: ") end
   local blob, err = blob_of(self)
-  if not blob then return nil, err end
+  if not blob then return told(err) end
   local saved, fault = blob:save(path, options)
-  if not saved then return nil, error_class.new(fault) end
-  return path
+  if saved then return path end
+  if fault.code == "EEXIST" then fault.message = fault.message .. "; pass { overwrite = true } or { exists = \"skip\" }" end
+  return told(fault)
 end
 
 local units = { "B", "KB", "MB", "GB" }

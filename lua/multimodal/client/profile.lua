@@ -196,6 +196,9 @@ function M.base_url(profile, options)
   if not parts then
     misuse(("base_url: %s: %s"):format(urls.shown(address):gsub("//[^/]*@", "//"):gsub("%c", "?"), why))
   end
+  if parts.path:find("/chat/completions/?$") then
+    misuse("base_url: leave /chat/completions away; each request adds its own path")
+  end
   return {
     root = parts.scheme .. "://" .. parts.authority .. parts.path:gsub("/+$", ""),
     query = parts.query,

@@ -88,6 +88,7 @@ local function body_of(value)
   if err.code ~= "utf8" and err.code ~= "too_large" then error_class.misuse(err.message) end
   err.kind = err.code == "utf8" and "bad_request" or "too_large"
   err.part = part_of(err.message)
+  if err.part then err.message = err.message:gsub("^messages%[%d+%]%.content:", err.part .. ":") end
   if err.code == "utf8" then err.message = err.message .. "; convert the text to UTF-8, or send the bytes as mm.file { bytes = }" end
   return nil, err
 end
@@ -196,6 +197,9 @@ end
 --- @return multimodal.Request?
 --- @return multimodal.Error? err
 function M.new(client, prompt, more, opens)
+  if type(client) ~= "table" or not client.for_call then
+    error_class.misuse("a client's methods are called with a colon: ai:generate(...)")
+  end
   local written = written_of(prompt, more)
   local options
   client, options = client:for_call(written.options, written.raw ~= nil)

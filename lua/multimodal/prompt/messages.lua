@@ -186,6 +186,8 @@ local function add_message(messages, item, place, depth)
     messages[#messages + 1] = of_table(item, place)
   elseif item.type ~= nil then
     misuse(place .. ": a part; write mm.user { ... } around it")
+  elseif item.content ~= nil then
+    misuse(place .. ": role: expected a string, got nil")
   else
     add_messages(messages, item, place, depth + 1)
   end

@@ -39,7 +39,7 @@ local methods = {}
 --- @field so_far fun(self, outcome: string?): multimodal.Reply
 
 -- `turn` says where a tool loop stands between two answers: "run" (the tools of `made`), "running", "open" (the next
--- answer); nil while an answer comes, and at the end.
+-- answer); false while an answer comes, and at the end.
 
 local function close_exchange(self)
   self.over = true
@@ -47,15 +47,15 @@ local function close_exchange(self)
 end
 
 local function is_open(self)
-  return not self.over or self.turn ~= nil
+  return not self.over or self.turn ~= false
 end
 
 --- Read from an answer.
 local function begin(self, source)
   self.source, self.exchange, self.dialect = source, source.exchange, source.dialect
-  self.text_delta, self.state = source.dialect.text_delta, source:begin()
+  self.next_text, self.text_delta, self.state = source.exchange.next_text, source.dialect.text_delta, source:begin()
   self.request_id = source:request_id()
-  self.over, self.turn, self.made = false, nil, nil
+  self.over, self.turn, self.made = false, false, nil
 end
 
 --- The reply as far as it has come.
@@ -72,7 +72,7 @@ local function fail(self, err, asked)
   err = error_class.new(err)
   err.partial = err.partial or partial_of(self, source.outcome(err))
   close_exchange(self)
-  self.turn = nil
+  self.turn = false
   self.failure = source:fail(err)
   if asked then
     self.queue = false
@@ -175,7 +175,7 @@ local function pull(self)
       self.last = nil
       return event
     else
-      local text, why = self.exchange:next_text()
+      local text, why = self.next_text(self.exchange)
       if not text then
         take_other(self, why)
       else
@@ -220,15 +220,23 @@ local function next_event(self)
   return thing ~= nil and event_of(thing) or nil
 end
 
--- Most of a stream is text with nothing before it in the queue, so that way is short.
+local function next_seen_text(self)
+  while true do
+    local thing, is_text = take(self)
+    if is_text or thing == nil then return thing end
+    if thing.type == "text" then return thing.delta end
+  end
+end
+
+-- Most of a stream is text with nothing before it in the queue, and no hooks to see it, so that way is short.
 local function next_text(self)
   while true do
-    if self.queue or self.over or self.hooked then
-      local thing, is_text = take(self)
+    if self.queue or self.over then
+      local thing, is_text = pull(self)
       if is_text or thing == nil then return thing end
       if thing.type == "text" then return thing.delta end
     else
-      local text, why = self.exchange:next_text()
+      local text, why = self.next_text(self.exchange)
       if not text then
         take_other(self, why)
       else
@@ -247,13 +255,19 @@ local function next_image(self)
   end
 end
 
+--- `for text in stream.text do` would call the iterator's maker for ever.
+local function check(self, name)
+  if getmetatable(self) ~= Stream then error_class.misuse(("%s: write stream:%s(), with a colon"):format(name, name)) end
+end
+
 --- The pieces of text as they come. One pass: what was taken does not come again. A failure ends the loop, and
 --- reply() tells it; a `break` closes the stream (Lua 5.4; elsewhere call close).
 --- @async
 --- @return fun(stream: multimodal.Stream): string?
 --- @return multimodal.Stream
 function methods:text()
-  return next_text, self, nil, self
+  check(self, "text")
+  return self.hooked and next_seen_text or next_text, self, nil, self
 end
 
 --- All events as they come: start, text, reasoning, image, audio, tool_start, tool_delta, tool_end, usage, finish, done.
@@ -262,6 +276,7 @@ end
 --- @return fun(stream: multimodal.Stream): table?
 --- @return multimodal.Stream
 function methods:events()
+  check(self, "events")
   return next_event, self, nil, self
 end
 
@@ -270,6 +285,7 @@ end
 --- @return fun(stream: multimodal.Stream): multimodal.Media?, integer?
 --- @return multimodal.Stream
 function methods:images()
+  check(self, "images")
   return next_image, self, nil, self
 end
 
@@ -298,6 +314,7 @@ end
 --- @return fun(stream: multimodal.Stream): any
 --- @return multimodal.Stream
 function methods:data()
+  check(self, "data")
   if not self.source.schema then error_class.misuse("data: no schema was asked for; pass schema = mm.schema { ... }") end
   return next_data, self, nil, self
 end
@@ -307,6 +324,7 @@ end
 --- @return multimodal.Reply?
 --- @return multimodal.Error? err   err.partial is what had come
 function methods:reply()
+  check(self, "reply")
   while not self.result and not self.failure do
     if take(self) == nil then break end
   end
