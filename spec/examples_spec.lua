@@ -1,4 +1,6 @@
 --- Every example runs as it stands, offline, and is short enough to paste.
+local core = require("multimodal.core")
+local gateway = require("support.gateway")
 
 local function lines_of(command)
   local pipe = assert(io.popen(command))
@@ -25,13 +27,11 @@ local function absolute(path)
   return (path:gsub("[^;]+", function(one) return one:find("^/") and one or here .. "/" .. one end))
 end
 
---- Run a file in its folder without any key, so that it starts the simulator; one that takes an URL gets that of ours.
-local function run(path, url)
+--- Run a file in its folder without any key, so that it starts the simulator; `words` stand before and after its name.
+local function run(path, words)
   local out, name = os.tmpname(), path:match("[^/]+$")
-  local takes_url = lines_of("grep -c 'arg\\[1\\]' " .. path)[1] ~= "0"
   local ok, _, code = os.execute(("cd examples && env -u %s LUA_PATH='%s' LUA_CPATH='%s' %s %s %s %s > %s 2>&1"):format(
-    table.concat(keys, " -u "), absolute(package.path), absolute(package.cpath), takes_url and "YOUROUTER_API_KEY=any" or "",
-    lua, name, takes_url and url or "", out))
+    table.concat(keys, " -u "), absolute(package.path), absolute(package.cpath), words.before or "", lua, name, words.after or "", out))
   local file = assert(io.open(out))
   local text = file:read("*a")
   file:close()
@@ -39,19 +39,50 @@ local function run(path, url)
   return (ok == true or ok == 0) and (code == nil or code == 0), text
 end
 
-describe("an example", function()
-  local sim
+--- What the simulator says of a file.
+local function seen(path)
+  local bytes = gateway.bytes(path)
+  return ("%d bytes, sha256 %s"):format(#bytes, core.sha256():update(bytes):hex())
+end
 
-  setup(function() sim = assert(require("multimodal.simulator").start()) end)
-  teardown(function() sim:stop() end)
+describe("an example", function()
+  local sim, words, says
+
+  setup(function()
+    sim = assert(require("multimodal.simulator").start())
+    local made = gateway.media()
+    words = {
+      ["describe.lua"] = { before = "YOUROUTER_API_KEY=any", after = sim.url },
+      ["read_pdf.lua"] = { after = made.pdf .. " 'Who wrote it?'" },
+      ["transcribe.lua"] = { after = made.mp3 .. " " .. made.wav },
+      ["ask_video.lua"] = { after = made.mp4 },
+    }
+    local cat = seen "examples/cat.jpg"
+    says = {
+      ["ask_video.lua"] = { "video/mp4, " .. seen(made.mp4), "What happens in it?", "1.0 s  what" },
+      ["chat.lua"] = { cat, "How would you paint it?", "Where were we?" },
+      ["compare.lua"] = { cat, "openai/gpt-4o-mini, ", "google/gemini-2.5-flash, ", "anthropic/claude-sonnet-4, " },
+      ["describe.lua"] = { cat },
+      ["extract.lua"] = { "1 lines so far", "urgency low" },
+      ["picture.lua"] = { "saved /", "image/png", "What is in this picture?" },
+      ["read_pdf.lua"] = { "application/pdf, " .. seen(made.pdf), 'You said: "Who wrote it?"' },
+      ["tools.lua"] = { "[weather {", "2 steps" },
+      ["tour.lua"] = { cat, "together" },
+      ["transcribe.lua"] = { seen(made.mp3), seen(made.wav) },
+    }
+  end)
+  teardown(function()
+    sim:stop()
+    gateway.clean()
+  end)
 
   for _, path in ipairs(lines_of("ls examples/*.lua")) do
     it("is pasteable: " .. path, function()
-      local lines = lines_of("cat " .. path)
+      local lines, name = lines_of("cat " .. path), path:match("[^/]+$")
       assert(#lines <= 40, #lines .. " lines")
-      local ok, text = run(path, sim.url)
+      local ok, text = run(path, words[name] or {})
       assert(ok, text)
-      assert.is_true(#text > 20)
+      for _, said in ipairs(assert(says[name], "nothing is expected of it")) do assert(text:find(said, 1, true), text) end
     end)
   end
 end)

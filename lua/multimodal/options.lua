@@ -223,6 +223,9 @@ end
 --- @param names? table<string, multimodal.OptionType>
 --- @param place? string
 function M.check(given, names, place)
+  if type(given) ~= "table" then
+    error_class.misuse(("%sexpected a table of options, got %s"):format(place or "", shown(given)))
+  end
   for name, value in pairs(given) do M.check_value(name, value, names, place) end
 end
 

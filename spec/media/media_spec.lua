@@ -131,6 +131,7 @@ describe("media", function()
       assert(message:find("image: ", 1, true) and message:find(words, 1, true), words .. " <> " .. message)
     end
     assert(misuse("image", nil):find("got nil", 1, true))
+    assert(misuse("image", "a.jpg", "high"):find("image: expected a table of options, got a string", 1, true))
     assert(misuse("image", { path = "a\0b" }):find("NUL", 1, true))
   end)
 

@@ -1,5 +1,6 @@
 --- The offline gateway: what it says of what it received, at any pace and in any split.
 local core = require("multimodal.core")
+local gateway = require("support.gateway")
 local mm = require("multimodal")
 local simulator = require("multimodal.simulator")
 
@@ -36,6 +37,36 @@ describe("the simulator", function()
     assert.is_truthy(reply.text:find('You said: "What is this?"', 1, true))
     assert.equal("simulated", reply.model)
     assert.is_truthy(reply.request_id:find("^sim%-"))
+  end)
+
+  it("knows audio, video and documents in the forms of all gateways", function()
+    local made = gateway.media()
+    finally(gateway.clean)
+    local function seen(kind, mime, path)
+      local bytes = bytes_of(path)
+      return ("%s of type %s, %d bytes, sha256 %s"):format(kind, mime, #bytes, core.sha256():update(bytes):hex())
+    end
+    local prompt = { "Which?", mm.audio(made.mp3), mm.video(made.mp4), mm.file(made.pdf) }
+    for _, name in ipairs { "openrouter", "openroute", "khatash" } do
+      local own = mm.client { gateway = name, base_url = sim.url, api_key = "any", model = "simulated" }
+      local text = assert(own:generate(prompt)).text
+      for _, words in ipairs {
+        seen("an audio", "audio/mpeg", made.mp3), seen("a video", "video/mp4", made.mp4), seen("a file", "application/pdf", made.pdf),
+      } do
+        assert(text:find(words, 1, true), name .. ": " .. text)
+      end
+    end
+    local zai = mm.client { gateway = "zai", base_url = sim.url, api_key = "any", model = "simulated" }
+    local text = assert(zai:generate { "Which?", mm.file "https://example.com/a.pdf" }).text
+    assert(text:find("a file at https://example.com/a.pdf", 1, true), text)
+  end)
+
+  it("lists a model that takes all of them and gives pictures", function()
+    local listed = assert(ai:models())
+    assert.same({ "simulated" }, { listed[1].id, listed[2] })
+    for _, kind in ipairs { "image", "audio", "video", "file" } do
+      assert.equal("simulated", assert(ai:models { input = kind, output = "image" })[1].id, kind)
+    end
   end)
 
   it("says the same for the same prompt, whole and streamed", function()

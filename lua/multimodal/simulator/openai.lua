@@ -201,7 +201,9 @@ local function models(request, answer)
     object = "list",
     data = core.array {
       { id = "simulated", object = "model", created = created, owned_by = "multimodal",
-        architecture = { input_modalities = { "text", "image" }, output_modalities = { "text", "image" } } },
+        architecture = {
+          input_modalities = { "text", "image", "audio", "video", "file" }, output_modalities = { "text", "image" },
+        } },
     },
   }))
 end
