@@ -131,7 +131,7 @@ function M.new(spec)
 end
 
 --- A client with other defaults over the same connections; false takes one away. Another gateway does not inherit
---- this one's address, key and model.
+--- this one's address, key, model and secret headers.
 --- @param changes table
 --- @return multimodal.Client
 function Client:with(changes)
@@ -141,6 +141,7 @@ function Client:with(changes)
   if changes.gateway and changes.gateway ~= given.gateway then
     given = copy_over(given, {})
     for _, name in ipairs { "base_url", "endpoint", "project", "location", "api_key", "model", "dialect" } do given[name] = nil end
+    given.headers = headers.public(given.headers)
   end
   local merged = copy_over(given, changes)
   for name, value in pairs(changes) do

@@ -117,6 +117,14 @@ describe("a client #small", function()
     end)
   end)
 
+  it("takes no secret header to another gateway", function()
+    local ai = mm.client { base_url = "https://h/v1", model = "m", headers = {
+      ["X-Trace"] = "1", ["X-Auth-Token"] = "canary", ["X-Mine"] = mm.secret "canary" } }
+    local shown = ai:with({ gateway = "openai", api_key = "k", model = "m" }):request("Hi").headers
+    assert.same({ "1", nil, nil }, { shown["X-Trace"], shown["X-Auth-Token"], shown["X-Mine"] })
+    assert.equal("$X_MINE", ai:with({ model = "n" }):request("Hi").headers["X-Mine"])
+  end)
+
   it("makes a call on a derived client where the call names one", function()
     local ai = mm.client { gateway = "yourouter", api_key = "k", model = "m" }
     assert.equal("https://h/v1/chat/completions", ai:request({ "Hi", base_url = "https://h/v1" }).url)
@@ -200,6 +208,14 @@ describe("a key #small", function()
       assert.is_false(dumped(value, {}))
     end
     assert.equal("Bearer " .. canary, call.headers.authorization)
+  end)
+
+  it("is known by the name of its header", function()
+    local shown = mm.client({ base_url = "https://h", model = "m", headers = {
+      ["Ocp-Apim-Subscription-Key"] = "canary", ["X-Auth-Token"] = "canary", ["cf-aig-authorization"] = "canary",
+      ["X-Monkey"] = "1", ["Idempotency-Key"] = "2", ["X-Keyboard"] = "3" } }):request("Hi").headers
+    for name, value in pairs(shown) do assert.is_false(shows(value), name) end
+    assert.same({ "1", "2", "3" }, { shown["X-Monkey"], shown["Idempotency-Key"], shown["X-Keyboard"] })
   end)
 
   it("prints as secret", function()

@@ -1,5 +1,5 @@
 --- The headers of a request: ours, the dialect's and the user's, each name once.
---- Names: hide plan lines shown.
+--- Names: hide public plan lines shown.
 local error_class = require("multimodal.error")
 local secret = require("multimodal.client.secret")
 
@@ -18,11 +18,17 @@ local M = {}
 --- @field keyed boolean   one holds the key
 --- @field asks boolean    one has a value that a function gives for each request
 
---- Names whose values are credentials, whoever wrote them.
-local credentials = {
-  authorization = true, ["proxy-authorization"] = true, cookie = true, ["x-api-key"] = true, ["api-key"] = true,
-  ["x-goog-api-key"] = true,
-}
+--- What the names of headers have in them whose values are credentials, whoever wrote them.
+local credentials = { "auth", "cookie", "token", "secret", "password", "signature", "apikey", "%f[%a]key$" }
+
+local function is_credential(name)
+  local lower = name:lower()
+  if lower == "idempotency-key" then return false end
+  for _, word in ipairs(credentials) do
+    if lower:find(word) then return true end
+  end
+  return false
+end
 
 --- The headers with credentials as secrets, so that a dump of what holds them shows none.
 --- @param headers table<string, any>
@@ -30,10 +36,22 @@ local credentials = {
 function M.hide(headers)
   local hidden = {}
   for name, value in pairs(headers) do
-    local wraps = type(name) == "string" and type(value) == "string" and credentials[name:lower()]
+    local wraps = type(name) == "string" and type(value) == "string" and is_credential(name)
     hidden[name] = wraps and secret.new(value) or value
   end
   return hidden
+end
+
+--- The headers without those that are secrets, for another gateway.
+--- @param headers table<string, any>?  as hide gave them
+--- @return table<string, any>?
+function M.public(headers)
+  if not headers then return nil end
+  local open = {}
+  for name, value in pairs(headers) do
+    if not secret.is(value) then open[name] = value end
+  end
+  return open
 end
 
 local function misuse(name, why)
@@ -165,7 +183,7 @@ function M.shown(plan, key)
   for _, header in ipairs(plan) do
     if header.prefix then
       shown[header.name] = header.prefix .. "$" .. key.variable
-    elseif secret.is(header.value) or credentials[header.name:lower()] then
+    elseif secret.is(header.value) or is_credential(header.name) then
       shown[header.name] = "$" .. header.name:upper():gsub("%W", "_")
     else
       shown[header.name] = header.value
