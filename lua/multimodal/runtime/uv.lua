@@ -53,7 +53,7 @@ end
 function Exchange:next_text()
   while true do
     if self.loop.attention then self.loop:checkpoint() end
-    local text, why = self.raw:next_text()
+    local text, why = self.raw_text(self.raw)
     if text then return text end
     local again, err = explain(self, why)
     if not again then return nil, err end
@@ -138,7 +138,11 @@ local function request(self, req)
   self:must_wait(false)
   local raw, err = self.io.start(req)
   if not raw then return nil, Error.new(err) end
-  return setmetatable({ raw = raw, id = raw:id(), loop = self, closed = false, figures = false, sent = 0, received = 0 }, Exchange)
+  -- raw_text is kept because it is called for each text of a stream; what is known at the end has its place at once.
+  return setmetatable({
+    raw = raw, raw_text = raw.next_text, id = raw:id(), loop = self,
+    closed = false, figures = false, sent = 0, received = 0,
+  }, Exchange)
 end
 
 --- For a foreign loop: what to watch for reading and how long to sleep before the next step; nil: nothing, for ever.
