@@ -2,7 +2,6 @@
 local cjson = require("cjson").new()
 local core = require("multimodal.core")
 local mm = require("multimodal")
-local server = require("support.server")
 
 local ai = mm.client { base_url = "https://your-proxy-domain.com/v1", api_key = "k", model = "gpt-4o" }
 
@@ -153,38 +152,5 @@ describe("extra #small", function()
     assert.equal("ephemeral", sent.messages[1].cache_control.type)
     assert.equal("a", sent.messages[2].content[1].cache_control.type)
     assert.equal("b", sent.messages[2].content[2].cache_control.type)
-  end)
-end)
-
-describe("a loaded request", function()
-  it("of 200 MB costs no memory #big", function()
-    local sizes = require("support.sizes")
-    local s = server.start()
-    finally(function() s:stop() end)
-    s:script(server.json(200, '{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}]}'), { times = 2 })
-    local path, bytes = os.tmpname(), sizes.full and 200 * 1024 * 1024 or 24 * 1024 * 1024
-    local out = assert(io.open(path, "wb"))
-    out:write('{"messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"data:video/mp4;base64,')
-    local block = core.base64_encode(("\0\1\2\3\4\5"):rep(8192))
-    for _ = 1, bytes / #block do out:write(block) end
-    out:write('"}}]}]}')
-    out:close()
-    local function peak()
-      local status = assert(io.open("/proc/self/status"))
-      local text = status:read("*a")
-      status:close()
-      return tonumber(text:match("VmHWM:%s*(%d+)")) * 1024
-    end
-    local client = mm.client { base_url = s.url, api_key = "k", model = "m" }
-    assert(client:generate "Hi")
-    collectgarbage()
-    local before = peak()
-    assert(client:generate(mm.load(path)))
-    local growth = peak() - before
-    assert(growth <= 8 * 1024 * 1024, growth)
-    local seen = assert(s:requests(2))[2]
-    assert.equal(seen.body_bytes, #'{"messages":[{"content":[{"type":"video_url","video_url":{"url":"data:video/mp4;base64,' +
-      math.floor(bytes / #block) * #block + #'"}}],"role":"user"}],"model":"m"}')
-    os.remove(path)
   end)
 end)

@@ -150,6 +150,43 @@ describe("heavy #big", function()
     end)
   end)
 
+  describe("a video", function()
+    local file, before, after = nil, '"video_url":{"url":"data:video/mp4;base64,', '"}'
+
+    before_each(function()
+      file = folder .. "/file"
+      run(("head -c %d /dev/urandom > %s"):format(sizes.video, quote(file)))
+    end)
+
+    --- The shell's words that print a body with the video in it.
+    local function body(head, tail)
+      return ("{ printf '%%s' %s; base64 -w0 %s; printf '%%s' %s; }"):format(quote(head .. before), quote(file), quote(after .. tail))
+    end
+
+    for _, gateway in ipairs { "openrouter", "khatash" } do
+      it("in a prompt stays out of memory on its way to " .. gateway, function()
+        script("/up", answer)
+        local figures = child("video", s.url, "/up", gateway, file)
+        local head = '{"messages":[{"content":[{"text":"Look.","type":"text"},{"type":"video_url",'
+        local sum = sum_of(body(head, '}],"role":"user"}],"model":"m"}'))
+        assert.equal(sum, assert(s:requests(2))[2].body_sha256)
+        assert.equal("seen", figures.text)
+        assert.is_true(figures.growth <= 8 * MiB)
+      end)
+    end
+
+    it("in a loaded request stays out of memory", function()
+      script("/up", answer)
+      local path = folder .. "/request.json"
+      run(body('{ "messages": [{"role": "user", "content": [{"type":"video_url",', '}]}] }') .. " > " .. quote(path))
+      local figures = child("load", s.url, "/up", path)
+      local sum = sum_of(body('{"messages":[{"content":[{"type":"video_url",', '}],"role":"user"}],"model":"m"}'))
+      assert.equal(sum, assert(s:requests(2))[2].body_sha256)
+      assert.equal("seen", figures.text)
+      assert.is_true(figures.growth <= 8 * MiB)
+    end)
+  end)
+
   for _, form in ipairs { "sse", "json" } do
     it("a picture in one reply (" .. form .. ") goes to a file and not to memory", function()
       script("/draw", form == "sse" and sse_steps(sizes.picture) or json_steps(sizes.picture, 1))

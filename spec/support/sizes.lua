@@ -5,6 +5,7 @@ local MiB = 1024 * 1024
 return {
   full = full,
   upload = full and 1024 * MiB or 16 * MiB,    -- a file inside a JSON body
+  video = full and 200 * MiB or 16 * MiB,      -- a part of a prompt, and a data URL in a loaded file
   picture = full and 20 * MiB or 2 * MiB,      -- in one SSE event, in one JSON reply
   loop = full and 2000 or 50,                  -- replies with a picture of 2 MiB, none kept
   many = full and 3000 or 100,                 -- pictures of 100 KiB in one reply
