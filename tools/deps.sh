@@ -14,7 +14,7 @@ test=(cmd:luajit:'luajit2|luajit' pc:luajit:'libluajit2-5.1-dev|libluajit-5.1-de
   cmd:lua5.3:lua5.3 pc:lua5.3:liblua5.3-dev cmd:busted:lua-busted cmd:luacheck:lua-check
   cmd:clang:clang fuzzer:clang:'libclang-rt-dev|libclang-common-14-dev'
   cmd:clang-format:clang-format cmd:clang-tidy:clang-tidy cmd:cppcheck:cppcheck
-  cmd:valgrind:valgrind cmd:luarocks:luarocks cmd:openssl:openssl cmd:python3:python3
+  lua:cqueues:lua-cqueues cmd:nvim:neovim cmd:valgrind:valgrind cmd:luarocks:luarocks cmd:openssl:openssl cmd:python3:python3
   cmd:ffmpeg:ffmpeg cmd:identify:imagemagick cmd:nginx:nginx-light cmd:git:git cmd:npm:'npm')
 
 there() {

@@ -275,7 +275,7 @@ local function output_of(before, program)
   return output
 end
 
-describe("decoder of large media", function()
+describe("decoder of large media #big", function()
   --- Feed a stream with one picture of n bytes of base64 `quantum`s, and hand out its event.
   local function picture(n, type, head, tail)
     local decoder = core.decoder { lenient = true }
