@@ -36,7 +36,7 @@ static void push_failure(lua_State *L, const struct mm_failure *f) {
     lua_setmetatable(L, -2);
   }
   lua_pushboolean(L, f->sent);
-  lua_setfield(L, -2, "sent");
+  lua_setfield(L, -2, "maybe_accepted");
 }
 
 /* The results of a take that brought nothing: nil | nil, "again" | nil, err. */

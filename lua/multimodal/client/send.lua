@@ -2,6 +2,7 @@
 --- Names: open.
 local clocks = require("multimodal.policy.clocks")
 local core = require("multimodal.core")
+local error_class = require("multimodal.error")
 local driver_module = require("multimodal.runtime.driver")
 local headers = require("multimodal.client.headers")
 local redirect = require("multimodal.policy.redirect")
@@ -49,6 +50,12 @@ local function start(driver, request, hop, timeout)
   }, request)
 end
 
+--- A request that was made, and brought nothing to read.
+local function failed(exchange, err)
+  exchange:close()
+  return nil, error_class.new(err, { attempts = 1 })
+end
+
 --- One attempt, redirects followed, up to the head of the answer.
 local function attempt(driver, request, deadline)
   local lines, err = headers.lines(request.plan, request.client.key)
@@ -60,15 +67,9 @@ local function attempt(driver, request, deadline)
     local exchange, fault = start(driver, request, hop, left)
     if not exchange then return nil, fault end
     local status, fields = exchange:head()
-    if not status then
-      exchange:close()
-      return nil, fields
-    end
+    if not status then return failed(exchange, fields) end
     local following, refused = redirect.next(hop, status, fields)
-    if refused then
-      exchange:close()
-      return nil, refused
-    end
+    if refused then return failed(exchange, refused) end
     if not following then return response.new(request, exchange, status, fields, hop.url) end
     exchange:close()
     hop = following
