@@ -171,6 +171,17 @@ describe("blob #small", function()
     assert.equal("syntax", select(2, writer:finish()).code)
   end)
 
+  it("keeps saying what went wrong while it was written", function()
+    local writer = core.blob_writer()
+    assert.is_nil((writer:write_base64 "AA!A"))
+    for _, call in ipairs { "write", "write_base64", "finish" } do
+      local done, err = writer[call](writer, "AAAA")
+      assert.is_nil(done)
+      assert.equal("syntax", err.code)
+    end
+    writer:close()
+  end)
+
   it("has no descriptor left once a writer is dropped", function()
     for _ = 1, 300 do
       local writer = core.blob_writer { memory = 0 }

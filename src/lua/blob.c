@@ -19,50 +19,11 @@
 
 enum { PIECE = 48 * 1024 }; /* bytes read at a time; a multiple of 3 */
 
-/* Functions that are called protected are kept in the registry under these keys: pushing a new one
- * may itself run out of memory. */
-static const char box_key, collect_key;
+/* What is called protected is kept in the registry under this key: pushing a new function may
+ * itself run out of memory. */
+static const char collect_key;
 
 /* ---- for other bindings ---- */
-
-struct boxing {
-  struct mm_blob *const *media;
-  size_t n;
-  size_t boxed; /* of them, so far */
-  bool as_table;
-};
-
-static int box_media(lua_State *L) {
-  struct boxing *b = lua_touserdata(L, 1);
-  if (b->as_table) lua_createtable(L, (int)b->n, 0);
-  while (b->boxed < b->n) {
-    void **box = mm_box_new(L, MM_BLOB);
-    struct mm_blob *blob = b->media[b->boxed++];
-    *box = blob;
-    if (b->as_table) lua_rawseti(L, -2, (int)b->boxed);
-    mm_box_weight(L, mm_blob_weight(blob));
-  }
-  return 1;
-}
-
-static void push_boxed(lua_State *L, struct boxing *b) {
-  mm_rawgetp(L, LUA_REGISTRYINDEX, &box_key);
-  lua_pushlightuserdata(L, b);
-  if (lua_pcall(L, 1, 1, 0) == 0) return;
-  while (b->boxed < b->n)
-    mm_blob_unref(b->media[b->boxed++]);
-  lua_error(L);
-}
-
-void mm_push_blob(lua_State *L, struct mm_blob *blob) {
-  struct boxing b = {.media = &blob, .n = 1};
-  push_boxed(L, &b);
-}
-
-void mm_push_media(lua_State *L, struct mm_blob *const *media, size_t n) {
-  struct boxing b = {.media = media, .n = n, .as_table = true};
-  push_boxed(L, &b);
-}
 
 static int collect(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT, 0);
@@ -300,8 +261,10 @@ static int blob_save(lua_State *L) {
   enum existing existing = check_existing(L, 3);
   int flags = existing == EXISTING_OVERWRITE ? 0 : MM_FILE_EXCLUSIVE;
   struct mm_error err = {0};
+  mm_blob_ref(b); /* a finalizer may close it */
   int rc = mm_blob_save(b, path, flags, &err);
   if (rc != MM_OK && mm_collect_for(L, &err)) rc = mm_blob_save(b, path, flags, &err);
+  mm_blob_unref(b);
   bool skipped = rc == MM_EFILE && err.os == EEXIST && existing == EXISTING_SKIP;
   if (rc != MM_OK && !skipped) return mm_push_failure(L, "file", &err);
   lua_pushboolean(L, 1);
@@ -321,7 +284,8 @@ static int blob_close(lua_State *L) {
 struct writer {
   struct mm_spool *spool;
   struct mm_base64_stream base64;
-  char mime[]; /* empty: sniffed */
+  struct mm_error err; /* sticky: a part may be missing in what was written */
+  char mime[];         /* empty: sniffed */
 };
 
 static void writer_free(struct writer *w) {
@@ -360,21 +324,36 @@ static int blob_writer(lua_State *L) {
   return 1;
 }
 
-static int push_written(lua_State *L, int rc, const struct mm_error *err) {
-  if (rc != MM_OK) return mm_push_failure(L, "bad_request", err);
+/* Take the writer at 1 out of its box, so that a finalizer, which a full disk may call, cannot
+ * close it meanwhile. */
+static struct writer *begin_writing(lua_State *L) {
+  struct writer *w = mm_box_check(L, 1, MM_BLOB_WRITER);
+  *(void **)lua_touserdata(L, 1) = NULL;
+  mm_spool_set_relief(w->spool, mm_collect, L);
+  return w;
+}
+
+static void end_writing(lua_State *L, struct writer *w, int rc) {
+  mm_spool_set_relief(w->spool, NULL, NULL);
+  *(void **)lua_touserdata(L, 1) = w;
+  if (rc != MM_OK) w->err.code = rc;
+}
+
+static int push_written(lua_State *L, const struct writer *w) {
+  if (w->err.code != MM_OK) return mm_push_failure(L, "bad_request", &w->err);
   lua_pushboolean(L, 1);
   return 1;
 }
 
 static int writer_write(lua_State *L) {
   size_t n;
-  struct writer *w = mm_box_check(L, 1, MM_BLOB_WRITER);
+  mm_box_check(L, 1, MM_BLOB_WRITER);
   const char *bytes = luaL_checklstring(L, 2, &n);
-  struct mm_error err = {0};
-  mm_spool_set_relief(w->spool, mm_collect, L);
-  int rc = mm_spool_write(w->spool, bytes, n, &err);
-  mm_spool_set_relief(w->spool, NULL, NULL);
-  return push_written(L, rc, &err);
+  struct writer *w = begin_writing(L);
+  int rc = w->err.code;
+  if (rc == MM_OK) rc = mm_spool_write(w->spool, bytes, n, &w->err);
+  end_writing(L, w, rc);
+  return push_written(L, w);
 }
 
 /* Decode n characters into the spool. */
@@ -390,39 +369,39 @@ static int put_base64(struct writer *w, const char *text, size_t n, struct mm_er
 
 static int writer_write_base64(lua_State *L) {
   size_t n;
-  struct writer *w = mm_box_check(L, 1, MM_BLOB_WRITER);
+  mm_box_check(L, 1, MM_BLOB_WRITER);
   const char *text = luaL_checklstring(L, 2, &n);
-  struct mm_error err = {0};
-  int rc = MM_OK;
-  mm_spool_set_relief(w->spool, mm_collect, L);
+  struct writer *w = begin_writing(L);
+  int rc = w->err.code;
   for (size_t at = 0; rc == MM_OK && at < n; at += PIECE)
-    rc = put_base64(w, text + at, n - at < PIECE ? n - at : PIECE, &err);
-  mm_spool_set_relief(w->spool, NULL, NULL);
-  return push_written(L, rc, &err);
+    rc = put_base64(w, text + at, n - at < PIECE ? n - at : PIECE, &w->err);
+  end_writing(L, w, rc);
+  return push_written(L, w);
 }
 
-static int end_writer(struct writer *w, struct mm_blob **blob, struct mm_error *err) {
+static int end_writer(struct writer *w, struct mm_blob **blob) {
   unsigned char last[3];
   size_t n;
+  if (w->err.code != MM_OK) return w->err.code;
   int rc = mm_base64_finish(&w->base64, last, &n);
-  if (rc != MM_OK) return mm_fail(err, rc, "not base64: a character is left over");
-  rc = mm_spool_write(w->spool, last, n, err);
+  if (rc != MM_OK) return mm_fail(&w->err, rc, "not base64: a character is left over");
+  rc = mm_spool_write(w->spool, last, n, &w->err);
   if (rc != MM_OK) return rc;
-  return mm_spool_end(w->spool, w->mime[0] ? w->mime : NULL, NULL, false, blob, err);
+  const char *mime = w->mime[0] ? w->mime : NULL;
+  return mm_spool_end(w->spool, mime, NULL, false, blob, &w->err);
 }
 
 static int writer_finish(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_BLOB_WRITER);
-  struct writer *w = mm_box_check(L, 1, MM_BLOB_WRITER);
+  mm_box_check(L, 1, MM_BLOB_WRITER);
+  lua_settop(L, 1);
   void **result = mm_box_new(L, MM_BLOB);
   struct mm_blob *blob = NULL;
-  struct mm_error err = {0};
-  mm_spool_set_relief(w->spool, mm_collect, L);
-  int rc = end_writer(w, &blob, &err);
-  mm_spool_set_relief(w->spool, NULL, NULL);
+  struct writer *w = begin_writing(L);
+  int rc = end_writer(w, &blob);
+  end_writing(L, w, rc);
+  if (rc != MM_OK) return push_written(L, w);
   *result = blob;
-  if (rc != MM_OK) return mm_push_failure(L, "bad_request", &err);
-  *box = NULL;
+  *(void **)lua_touserdata(L, 1) = NULL;
   writer_free(w);
   mm_box_weight(L, mm_blob_weight(blob));
   return 1;
@@ -446,8 +425,6 @@ void mm_open_blob(lua_State *L) {
   lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);
   mm_box_class(L, MM_BLOB_WRITER, writer_methods, writer_close);
-  lua_pushcfunction(L, box_media);
-  mm_rawsetp(L, LUA_REGISTRYINDEX, &box_key);
   lua_pushcfunction(L, collect);
   mm_rawsetp(L, LUA_REGISTRYINDEX, &collect_key);
   mm_setfuncs(L, functions);

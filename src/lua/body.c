@@ -70,7 +70,8 @@ static int push_bytes(lua_State *L, struct body_box *box, uint64_t offset, size_
   struct mm_body_reader *reader = reader_of(L, box);
   char *room = mm_newuserdata(L, n + 1);
   int rc = mm_body_read(reader, offset, room, n, &got, err);
-  if (rc != MM_OK && mm_collect_for(L, err)) rc = mm_body_read(reader, offset, room, n, &got, err);
+  bool again = rc != MM_OK && mm_collect_for(L, err) && box->reader == reader;
+  if (again) rc = mm_body_read(reader, offset, room, n, &got, err);
   if (rc == MM_OK) lua_pushlstring(L, room, got);
   return rc;
 }

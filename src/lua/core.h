@@ -22,18 +22,13 @@ void mm_open_sse(lua_State *L);     /* sse.c: sse */
 void mm_open_scan(lua_State *L);    /* scan.c: json_scan */
 void mm_open_file(lua_State *L);    /* file.c: sha256, file_write, file_lock, random, backoff */
 
-/* Push a blob; takes the reference, also when it raises. Tells the collector its weight. */
-void mm_push_blob(lua_State *L, struct mm_blob *blob);
-
 /* When *err tells of too few descriptors or too little space, which garbage may hold: collect it
- * all and return true, so that the caller tries once more. Never raises. */
+ * all and return true, so that the caller tries once more. Never raises; finalizers run, so what
+ * the caller holds by a box alone may be closed afterwards. */
 bool mm_collect_for(lua_State *L, const struct mm_error *err);
 
 /* Collect all garbage: the relief of a spool (spool.h), with L as its argument. Never raises. */
 void mm_collect(void *L);
-
-/* Push the table {blob, ...} of n blobs; takes the references, not the array. */
-void mm_push_media(lua_State *L, struct mm_blob *const *media, size_t n);
 
 /* Marks that core.base64_of and core.data_url_of put around a blob in a body: a table {blob} whose
  * metatable is one of these; a data URL's {blob, type} names another media type than the blob's. */

@@ -90,9 +90,10 @@ static struct mm_decoder *check_decoder(lua_State *L) {
 
 static int decoder_head(lua_State *L) {
   struct mm_decoder *d = check_decoder(L);
-  int status = (int)luaL_checknumber(L, 2);
+  double status = luaL_checknumber(L, 2);
+  luaL_argcheck(L, status >= 0 && status <= 999, 2, "expected an HTTP status");
   const char *type = luaL_optstring(L, 3, NULL);
-  lua_pushstring(L, mm_format_name(mm_decoder_head(d, status, type)));
+  lua_pushstring(L, mm_format_name(mm_decoder_head(d, (int)status, type)));
   return 1;
 }
 
@@ -108,22 +109,32 @@ static int push_result(lua_State *L, const struct mm_decoder *d, int rc) {
   return 1;
 }
 
-static int decoder_feed(lua_State *L) {
-  size_t n;
-  struct mm_decoder *d = check_decoder(L);
-  const char *bytes = luaL_checklstring(L, 2, &n);
-  mm_decoder_set_relief(d, mm_collect, L);
-  int rc = mm_decoder_feed(d, bytes, n);
+/* Take the decoder at 1 out of its box, so that a finalizer, which a full disk may call, cannot
+ * close it meanwhile. */
+static void begin_feeding(lua_State *L) {
+  void **box = lua_touserdata(L, 1);
+  mm_decoder_set_relief(*box, mm_collect, L);
+  *box = NULL;
+}
+
+static int end_feeding(lua_State *L, struct mm_decoder *d, int rc) {
+  *(void **)lua_touserdata(L, 1) = d;
   mm_decoder_set_relief(d, NULL, NULL);
   return push_result(L, d, rc);
 }
 
+static int decoder_feed(lua_State *L) {
+  size_t n;
+  struct mm_decoder *d = check_decoder(L);
+  const char *bytes = luaL_checklstring(L, 2, &n);
+  begin_feeding(L);
+  return end_feeding(L, d, mm_decoder_feed(d, bytes, n));
+}
+
 static int decoder_finish(lua_State *L) {
   struct mm_decoder *d = check_decoder(L);
-  mm_decoder_set_relief(d, mm_collect, L);
-  int rc = mm_decoder_finish(d);
-  mm_decoder_set_relief(d, NULL, NULL);
-  return push_result(L, d, rc);
+  begin_feeding(L);
+  return end_feeding(L, d, mm_decoder_finish(d));
 }
 
 static void set_text(lua_State *L, const char *name, const char *text, size_t n) {
