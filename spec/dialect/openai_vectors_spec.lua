@@ -82,15 +82,19 @@ describe("openai chat vectors #small", function()
 
   it("L10: a page is a server error with its title", function()
     local body = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
-    local event = support.decoder(body, { status = 502, content_type = "text/html" }):next()
-    local err = openai.failure(502, {}, event)
-    has({ kind = "server", status = 502, message = "502 Bad Gateway", retryable = true, body = body }, err)
+    for _, step in ipairs { #body, 1, 3 } do
+      local event = support.decoder(body, { status = 502, content_type = "text/html", step = step }):next()
+      local err = openai.failure(502, {}, event)
+      has({ kind = "server", status = 502, message = "502 Bad Gateway", retryable = true, body = body }, err)
+    end
   end)
 
   it("L32: events in a refusal are read", function()
     local body = 'event:error\ndata:{"code":"x","message":"m"}\n\n'
-    local event = support.decoder(body, { status = 400 }):next()
-    has({ kind = "bad_request", status = 400, code = "x", message = "m", retryable = false }, openai.failure(400, {}, event))
+    for _, step in ipairs { #body, 1, 3 } do
+      local event = support.decoder(body, { status = 400, step = step }):next()
+      has({ kind = "bad_request", status = 400, code = "x", message = "m", retryable = false }, openai.failure(400, {}, event))
+    end
     has({ kind = "bad_request", code = "x", message = "m" }, openai.failure(400, {}, { data = body }))
   end)
 end)
