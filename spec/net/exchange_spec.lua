@@ -207,7 +207,7 @@ describe("an exchange", function()
       assert.same({}, list)
       assert.equal("network", err.kind)
       assert.equal("closed", err.code)
-      assert.is_true(err.sent)
+      assert.is_true(err.maybe_accepted)
       assert.equal(from + 2, #s:requests())
       s:clear()
     end

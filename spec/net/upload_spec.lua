@@ -84,7 +84,7 @@ describe("an upload", function()
     assert.same({}, list)
     assert.equal("file", err.kind)
     assert.equal("changed", err.code)
-    assert.is_true(err.sent)
+    assert.is_true(err.maybe_accepted)
     assert.matches(path:match("[^/]+$"), err.message, 1, true)
   end)
 
