@@ -176,7 +176,7 @@ build/asan/alloc_host: spec/alloc/host.c
 	$(CC) $(STD) $(WARN) $(DEFINES) $(SANITIZE) $$(pkg-config --cflags lua5.4) -o $@ $< $$(pkg-config --libs lua5.4)
 
 spec-alloc: $(call modules,alloc) $(call modules,asan) build/asan/alloc_host ## requests whose memory runs out, for every n
-	$(call spec,alloc,lua5.4,--tags=alloc spec)
+	$(call spec,alloc,lua5.4,--tags=alloc spec/alloc spec/net/alloc_spec.lua)
 
 spec-full: $(call modules,5.4) $(call modules,5.1)
 	$(MAKE) --no-print-directory SIZES=full spec-big

@@ -25,14 +25,20 @@ local scripts = {
   ["/refused"] = server.json(429, '{"error":{"message":"Slow down.","type":"rate_limit_error","code":"rate_limit"}}'),
 }
 
---- Run the host to its end; its last lines on failure.
-local function sweep(...)
+--- Start a sweep: how, from where, script and arguments. It runs beside this process.
+local function start(...)
   local command = ('LUA_CPATH="build/asan/?.so;;" build/asan/alloc_host %s 2>&1'):format(table.concat({ ... }, " "))
-  local pipe = assert(io.popen(command))
-  local out = pipe:read("*a")
-  local ok, how, code = pipe:close()
-  assert(ok, ("%s: %s %s\n%s"):format(command, how, tostring(code), out:sub(-6000)))
-  io.write("  ", table.concat({ ... }, " "):gsub(" http%S+", ""), ": ", out)
+  return { command = command, pipe = assert(io.popen(command)) }
+end
+
+--- Wait for a sweep; its last lines on failure.
+local function finish(sweep)
+  local out = sweep.pipe:read("*a")
+  local ok, how, code = sweep.pipe:close()
+  assert(ok, ("%s: %s %s\n%s"):format(sweep.command, how, tostring(code), out:sub(-6000)))
+  local line = out:match("([^\n]*)\n$")
+  assert(line and line:find("ends well", 1, true), out)
+  io.write("  ", sweep.command:match("alloc_host %S+ %S+ (.-) 2>&1"):gsub(" http%S+", ""), "\n  ", line, "\n")
 end
 
 describe("memory that runs out #alloc", function()
@@ -44,23 +50,27 @@ describe("memory that runs out #alloc", function()
   end)
   teardown(function() s:stop() end)
 
-  it("while the modules load", function()
-    sweep("lua", "-1/7", "spec/alloc/load.lua")
-  end)
+  -- Two at a time.
+  for _, pair in ipairs { { "load", "mock" }, { "whole", "stream" }, { "jobs", "refused" } } do
+    it("in Lua: " .. table.concat(pair, ", "), function()
+      local sweeps = {}
+      for i, how in ipairs(pair) do
+        local loads = how == "load"
+        sweeps[i] = loads and start("lua", "-1/3", "spec/alloc/load.lua") or start("lua", "0", "spec/alloc/request.lua", how, s.url)
+      end
+      for _, sweep in ipairs(sweeps) do finish(sweep) end
+    end)
+  end
 
   for _, how in ipairs { "mock", "whole", "stream", "jobs", "refused" } do
-    it("in Lua: " .. how, function()
-      sweep("lua", "0", "spec/alloc/request.lua", how, s.url)
-    end)
-
     it("in the core: " .. how, function()
-      sweep("core", "0", "spec/alloc/request.lua", how, s.url)
+      finish(start("core", "0", "spec/alloc/request.lua", how, s.url))
     end)
   end
 
   for _, how in ipairs { "whole", "stream", "jobs", "refused" } do
     it("in libcurl: " .. how, function()
-      sweep("curl", "0", "spec/alloc/request.lua", how, s.url)
+      finish(start("curl", "0", "spec/alloc/request.lua", how, s.url))
     end)
   end
 end)

@@ -72,6 +72,41 @@ static long ask(struct sweep *s, const char *module, const char *name, long argu
   return result;
 }
 
+/* Parsing the library would take most of each run, so that is done once. */
+static const char compiler[] =
+    "local cache = {}\n"
+    "function compiled(name)\n"
+    "  if cache[name] == nil then\n"
+    "    local path = package.searchpath(name, package.path)\n"
+    "    cache[name] = path and string.dump(assert(loadfile(path))) or false\n"
+    "  end\n"
+    "  return cache[name]\n"
+    "end";
+
+/* A searcher of Lua modules, for package.searchers. */
+static int search(lua_State *L) {
+  struct sweep *s = lua_touserdata(L, lua_upvalueindex(1));
+  const char *name = luaL_checkstring(L, 1);
+  lua_getglobal(s->outside, "compiled");
+  lua_pushstring(s->outside, name);
+  lua_call(s->outside, 1, 1);
+  size_t n;
+  const char *chunk = lua_tolstring(s->outside, -1, &n);
+  int rc = chunk ? luaL_loadbuffer(L, chunk, n, name) : LUA_OK;
+  lua_settop(s->outside, 0);
+  if (rc != LUA_OK) return lua_error(L);
+  return chunk ? 1 : 0;
+}
+
+static void set_searcher(lua_State *L, struct sweep *s) {
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "searchers");
+  lua_pushlightuserdata(L, s);
+  lua_pushcclosure(L, search, 1);
+  lua_rawseti(L, -2, 2);
+  lua_pop(L, 2);
+}
+
 static const char *module_of(const struct sweep *s) {
   return strcmp(s->which, "curl") == 0 ? "net" : "core";
 }
@@ -104,6 +139,7 @@ struct script {
 static int run_script(lua_State *L) {
   const struct script *script = lua_touserdata(L, 1);
   luaL_openlibs(L);
+  set_searcher(L, script->sweep);
   if (luaL_loadfile(L, script->path) != LUA_OK) return lua_error(L);
   lua_pushlightuserdata(L, script->sweep);
   lua_pushcclosure(L, begin, 1);
@@ -233,6 +269,7 @@ int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (!s.outside) return 2;
   luaL_openlibs(s.outside);
+  if (luaL_dostring(s.outside, compiler) != LUA_OK) return 2;
   int rc = nothing_lives(&s) && nothing_leaks(&s) ? sweep(&script) : 1;
   lua_close(s.outside);
   return rc;
