@@ -6,6 +6,7 @@ local ai, folder
 -- Raised at the line that is wrong.
 local raised = {
   { function() mm.img("a.jpg") end, "mm.img: did you mean mm.image?" },
+  { function() mm.stream("Hi") end, "mm.stream: a client does this: local ai = mm.client { ... }, then ai:stream(...)" },
   { function() mm.client { base_ulr = "http://h/v1" } end, "base_ulr: unknown option; did you mean base_url?" },
   { function() mm.client { gateway = "yourooter" } end, 'gateway: "yourooter" is unknown; did you mean yourouter?' },
   { function() mm.client "opneai/gpt-4o" end, 'gateway: "opneai" is unknown; did you mean openai?' },

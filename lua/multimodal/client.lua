@@ -1,5 +1,5 @@
 --- A client: a gateway, a key, a model and defaults. It makes requests of prompts and sends them.
---- Names: new.
+--- Names: new has.
 local compat = require("multimodal.compat")
 local chat = compat.lazy("multimodal.client.chat")
 local error_class = require("multimodal.error")
@@ -267,6 +267,13 @@ function Client:estimate(prompt, options)
   local made, err = request.new(self, prompt, options, false)
   if not made then return nil, err end
   return size.estimate(made)
+end
+
+--- Whether clients have a method of this name.
+--- @param name any
+--- @return boolean
+function M.has(name)
+  return type(name) == "string" and not name:find("^__") and Client[name] ~= nil
 end
 
 function Client:__tostring()

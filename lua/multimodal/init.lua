@@ -150,6 +150,9 @@ jobs.hooks.on_error = function(err, job)
 end
 
 local function unknown(_, name)
+  if client.has(name) then
+    error_class.misuse(("mm.%s: a client does this: local ai = mm.client { ... }, then ai:%s(...)"):format(name, name))
+  end
   local near = type(name) == "string" and options.nearest(name, M)
   error_class.misuse(("mm.%s: %s"):format(tostring(name), near and ("did you mean mm.%s?"):format(near) or "no such name"))
 end

@@ -21,6 +21,7 @@ describe("reply #small", function()
       attempts = 2, timing = { total = 1 }, outcome = "complete", warnings = { "a" }, model = "asked", data = { 1 },
     })
     assert.equal("Hello", tostring(made))
+    assert.equal("<Hello>", "<" .. made .. ">")
     assert.equal("gpt-4o", made.model)
     assert.same({ "a", "b" }, made.warnings)
     assert.same({ "req_0", "req_1" }, made.request_ids)

@@ -104,8 +104,12 @@ local function text_of(self)
   return self.text
 end
 
-local Choice = { __name = "multimodal.choice", __index = view, __tostring = text_of }
-local Reply = { __name = "multimodal.reply", __index = view, __tostring = text_of }
+local function concatenated(a, b)
+  return tostring(a) .. tostring(b)
+end
+
+local Choice = { __name = "multimodal.choice", __index = view, __tostring = text_of, __concat = concatenated }
+local Reply = { __name = "multimodal.reply", __index = view, __tostring = text_of, __concat = concatenated }
 
 local function joined(first, second)
   if not first or first[1] == nil then return second end
