@@ -30,6 +30,8 @@ local raised = {
   { function() ai:generate { "Hi", nil, "there" } end, "prompt[2]: a hole in the list; put false" },
   { function() ai:generate { "Hi", 5 } end, "prompt[2]: expected a string or a part, got number" },
   { function() ai:generate { mm.user "Hi", "there" } end, "prompt[1]: a message among parts; it belongs in messages" },
+  { function() local list = { "Hi" } list[2] = list ai:generate(list) end, "a list that contains itself" },
+  { function() mm.client { "openai/gpt-4o" } end, "key 1: expected the name of an option" },
   { function() ai:generate { messages = { "Hi" } } end, "messages[1]: expected a message, got string; write mm.user" },
   { function() ai:generate { messages = { mm.image "a.jpg" } } end, "messages[1]: expected a message, got a part; write mm.user" },
   { function() ai:generate { messages = { { content = "Hi" } } } end, "messages[1]: role: expected a string, got nil" },

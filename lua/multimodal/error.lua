@@ -67,12 +67,14 @@ local root = debug.getinfo(1, "S").source:match("^(@.*[/\\])[^/\\]*$")
 --- The first function on the stack that is Lua and not of this library: its level as the caller of this
 --- function counts, and its record.
 local function outside()
-  for level = 3, 60 do
-    local info = debug.getinfo(level, "Sl")
-    if not info then return nil end
-    if info.currentline > 0 and info.source:sub(1, #root) ~= root then return level - 1, info end
+  local level = 3
+  local info = debug.getinfo(level, "Sl")
+  while info and (info.currentline <= 0 or info.source:sub(1, #root) == root) do
+    level = level + 1
+    info = debug.getinfo(level, "Sl")
   end
-  return nil
+  if not info then return nil end
+  return level - 1, info
 end
 
 --- The line of the first caller outside this library, as "file.lua:12".

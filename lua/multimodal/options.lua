@@ -192,7 +192,7 @@ end
 --- @param place string?  written before the name, "image: "
 function M.unknown(name, names, place)
   if type(name) ~= "string" then
-    error_class.misuse(("%skey %s: expected a name or a position"):format(place or "", tostring(name)))
+    error_class.misuse(("%skey %s: expected the name of an option"):format(place or "", tostring(name)))
   end
   local near = M.nearest(name, names)
   error_class.misuse(("%s%s: unknown option%s"):format(place or "", name, near and "; did you mean " .. near .. "?" or ""))
