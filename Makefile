@@ -48,7 +48,7 @@ BUSTED := /usr/bin/busted
 HEAVY := big,aimock,alloc
 LUA_FILES := lua/?.lua;lua/?/init.lua;spec/?.lua;;
 spec = MULTIMODAL_SIZES=$(SIZES) LUA_PATH="$(LUA_FILES)" LUA_CPATH="build/$(1)/?.so;;" LUA_INIT= \
-  $(2) $(BUSTED) --output=utfTerminal $(3)
+  $(2) $(BUSTED) --output=utfTerminal --helper=spec/support/helper.lua $(3)
 
 .PHONY: help deps build env demo check check-more test lint c-test spec-5.4 spec-luajit spec-others spec-asan \
   spec-valgrind spec-alloc spec-full aimock bench install clean fuzz fuzz-short soak
