@@ -45,6 +45,7 @@ build = {
         "src/core/hash_scalar.c",
         "src/core/hash_sha_ni.c",
         "src/core/json_cut.c",
+        "src/core/json_escape.c",
         "src/core/json_read.c",
         "src/core/json_scan.c",
         "src/core/json_write.c",

@@ -226,6 +226,14 @@ describe("decoder #small", function()
     for size = 1, #body do assert.same(want, taken(body, size)) end
   end)
 
+  it("compares nothing with an event that repeats a key", function()
+    local odd = 'data: {"id":"x","id":"x","choices":[{"index":0,"delta":{"content":"A"}}]}\n\n'
+    local body = odd .. delta '"B"' .. delta '"C"' .. delta '"\\ud83d\\ude00"' .. delta '"\\ud83d"'
+    local want = { { odd:sub(7, -3) }, { delta('"B"'):sub(7, -3) }, "C", "\240\159\152\128",
+      { delta('"\\ud83d"'):sub(7, -3) } }
+    for size = 1, #body do assert.same(want, taken(body, size)) end
+  end)
+
   it("agrees both ways", function()
     local body = {}
     for i = 1, 200 do

@@ -2,6 +2,7 @@
 #include "json_read.h"
 
 #include "json_chars.h"
+#include "json_escape.h"
 #include "number.h"
 #include "utf8.h"
 
@@ -92,81 +93,6 @@ static void close_container(struct mm_json_reader *r) {
 
 /* ---- strings ---- */
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-/* Four hex digits, or -1. Stops at the first other character, at the latest the closing quote. */
-static int32_t code_unit(const char *hex) {
-  int32_t unit = 0;
-  for (int i = 0; i < 4; i++) {
-    int digit = hex_value(hex[i]);
-    if (digit < 0) return -1;
-    unit = unit * 16 + digit;
-  }
-  return unit;
-}
-
-static char *put_utf8(char *out, uint32_t c) {
-  if (c < 0x80) {
-    *out++ = (char)c;
-    return out;
-  }
-  if (c < 0x800) {
-    *out++ = (char)(0xC0 | c >> 6);
-  } else {
-    if (c < 0x10000) {
-      *out++ = (char)(0xE0 | c >> 12);
-    } else {
-      *out++ = (char)(0xF0 | c >> 18);
-      *out++ = (char)(0x80 | (c >> 12 & 0x3F));
-    }
-    *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-  }
-  *out++ = (char)(0x80 | (c & 0x3F));
-  return out;
-}
-
-/* At the backslash of \uXXXX; takes a second escape where the two are a surrogate pair; a lone half
- * is kept or replaced. Moves *s behind what it took. Returns the end of the output, NULL when it is
- * no escape. */
-static char *unescape_unit(const char **s, char *out, bool halves_kept) {
-  int32_t unit = code_unit(*s + 2);
-  if (unit < 0) return NULL;
-  *s += 6;
-  if (unit < 0xD800 || unit > 0xDFFF) return put_utf8(out, (uint32_t)unit);
-  if (unit < 0xDC00 && (*s)[0] == '\\' && (*s)[1] == 'u') {
-    int32_t low = code_unit(*s + 2);
-    if (low >= 0xDC00 && low <= 0xDFFF) {
-      *s += 6;
-      return put_utf8(out, 0x10000u + ((uint32_t)(unit - 0xD800) << 10) + (uint32_t)(low - 0xDC00));
-    }
-  }
-  return put_utf8(out, halves_kept ? (uint32_t)unit : 0xFFFD);
-}
-
-static char *unescape(const char **s, char *out, bool halves_kept) {
-  char c = (*s)[1];
-  switch (c) {
-    case 'u': return unescape_unit(s, out, halves_kept);
-    case '"':
-    case '\\':
-    case '/': break;
-    case 'b': c = '\b'; break;
-    case 'f': c = '\f'; break;
-    case 'n': c = '\n'; break;
-    case 'r': c = '\r'; break;
-    case 't': c = '\t'; break;
-    default: return NULL;
-  }
-  *s += 2;
-  *out++ = c;
-  return out;
-}
-
 /* The bytes of the mark at text + at, or 0 when it is none; *index becomes its number. */
 static size_t mark_length(const char *text, size_t at, size_t n, size_t *index) {
   size_t i = at + 1;
@@ -237,7 +163,7 @@ static int unescape_string(struct mm_json_reader *r, size_t begin, size_t close,
       int rc = add_mark(r, (size_t)(out - first), index);
       if (rc != MM_OK) return fail_at(err, begin, rc, "not enough memory");
     } else {
-      out = unescape(&s, out, r->halves_kept);
+      out = mm_json_unescape(&s, out, r->halves_kept ? MM_HALVES_KEPT : MM_HALVES_REPLACED);
       if (!out) return fail_at(err, (size_t)(s - r->text), MM_ESYNTAX, "invalid escape");
     }
   }

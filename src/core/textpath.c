@@ -4,6 +4,7 @@
  * parsed. Both accept strict JSON only, so that what is odd goes the long way and fails there.
  * SPDX-License-Identifier: MIT */
 #include "textpath.h"
+#include "json_escape.h"
 
 #include <string.h>
 
@@ -62,7 +63,7 @@ struct walk {
   bool escaped;      /* it has escapes */
   struct slice text; /* between its quotes */
   struct slice hole; /* an ignored string behind it, likewise; at is NULL where there is none */
-  int rc;            /* MM_ENOMEM while recording */
+  int rc;            /* of recording */
 };
 
 static size_t position_of(const char *step) {
@@ -263,25 +264,25 @@ static bool is(struct slice s, const char *word) {
   return equals(s.at, s.n, word, strlen(word));
 }
 
-static void record(struct walk *w, size_t step, size_t which, struct slice value) {
-  struct record r = {step, which, value.n};
-  int rc = mm_buf_append(&w->t->values, &r, sizeof r);
-  if (rc == MM_OK) rc = mm_buf_append(&w->t->values, value.at, value.n);
-  if (rc != MM_OK) w->rc = rc;
-}
-
-/* Does the last whole event have this value here? The last one of a repeated key counts. */
-static bool recorded(const struct mm_textpath *t, size_t step, size_t which, struct slice value) {
-  bool equal = false;
+/* What the last whole event had at a key; at is NULL where it had none. */
+static struct slice recorded(const struct mm_textpath *t, size_t step, size_t which) {
   for (size_t at = 0; at < t->values.len;) {
     struct record r;
     memcpy(&r, t->values.data + at, sizeof r);
     at += sizeof r;
-    if (r.step == step && r.which == which)
-      equal = equals(t->values.data + at, r.n, value.at, value.n);
+    if (r.step == step && r.which == which) return (struct slice){t->values.data + at, r.n};
     at += r.n;
   }
-  return equal;
+  return (struct slice){NULL, 0};
+}
+
+/* An event that repeats a key is odd: of it nothing is recorded, so that there are always few. */
+static void record(struct walk *w, size_t step, size_t which, struct slice value) {
+  struct record r = {step, which, value.n};
+  int rc = recorded(w->t, step, which).at ? MM_ESYNTAX : MM_OK;
+  if (rc == MM_OK) rc = mm_buf_append(&w->t->values, &r, sizeof r);
+  if (rc == MM_OK) rc = mm_buf_append(&w->t->values, value.at, value.n);
+  if (rc != MM_OK) w->rc = rc;
 }
 
 /* A key off the path: does its value say nothing new? */
@@ -303,7 +304,9 @@ static bool says_nothing(struct walk *w, size_t step, struct slice key) {
   if (is(value, "null")) return true;
   if (is(key, "index") && is(value, "0")) return true;
   if (is(key, "role") && (is(value, "\"assistant\"") || is(value, "\"\""))) return true;
-  return which < t->same_n && recorded(t, step, which, value);
+  if (which == t->same_n) return false;
+  struct slice before = recorded(t, step, which);
+  return before.at && equals(before.at, before.n, value.at, value.n);
 }
 
 static bool walk_value(struct walk *w, size_t step);
@@ -374,58 +377,6 @@ void mm_textpath_whole(struct mm_textpath *t, const char *type, size_t type_n, c
   if (rc != MM_OK || w.rc != MM_OK) t->values.len = 0;
 }
 
-static unsigned hex4(const char *s) {
-  unsigned value = 0;
-  for (int i = 0; i < 4; i++) {
-    unsigned digit = s[i] <= '9' ? (unsigned)(s[i] - '0') : (unsigned)((s[i] | 0x20) - 'a' + 10);
-    value = value << 4 | digit;
-  }
-  return value;
-}
-
-static size_t put_utf8(char *to, unsigned code) {
-  if (code < 0x80) {
-    to[0] = (char)code;
-    return 1;
-  }
-  size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  for (size_t i = n - 1; i > 0; i--, code >>= 6)
-    to[i] = (char)(0x80 | (code & 0x3f));
-  to[0] = (char)((0xf00u >> n & 0xffu) | code);
-  return n;
-}
-
-static char plain_escape(char kind) {
-  switch (kind) {
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return kind;
-  }
-}
-
-/* Undo the escape at s (checked before); *to moves on. Returns bytes taken, 0 for a lone surrogate.
- */
-static size_t undo(const char *s, size_t n, char **to) {
-  if (s[1] != 'u') {
-    *(*to)++ = plain_escape(s[1]);
-    return 2;
-  }
-  unsigned code = hex4(s + 2);
-  size_t taken = 6;
-  if (code >= 0xd800 && code < 0xe000) {
-    bool pair = code < 0xdc00 && n >= 12 && s[6] == '\\' && s[7] == 'u';
-    unsigned low = pair ? hex4(s + 8) : 0;
-    if (low < 0xdc00 || low > 0xdfff) return 0;
-    code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-    taken = 12;
-  }
-  *to += put_utf8(*to, code);
-  return taken;
-}
-
 /* Undo the escapes of a checked string. A lone surrogate may go on in the next event, so it goes
  * the long way: MM_EINVAL. */
 static int unescape(struct mm_textpath *t, struct slice in, const char **text, size_t *text_n) {
@@ -433,14 +384,13 @@ static int unescape(struct mm_textpath *t, struct slice in, const char **text, s
   int rc = mm_buf_reserve(&t->text, in.n);
   if (rc != MM_OK) return rc;
   char *to = t->text.data;
-  for (size_t i = 0; i < in.n;) {
-    size_t n = 1;
-    if (in.at[i] == '\\')
-      n = undo(in.at + i, in.n - i, &to);
-    else
-      *to++ = in.at[i];
-    if (n == 0) return MM_EINVAL;
-    i += n;
+  for (const char *s = in.at, *end = in.at + in.n; s < end;) {
+    if (*s != '\\') {
+      *to++ = *s++;
+      continue;
+    }
+    to = mm_json_unescape(&s, to, MM_HALVES_REFUSED);
+    if (!to) return MM_EINVAL;
   }
   *text = t->text.data;
   *text_n = (size_t)(to - t->text.data);
