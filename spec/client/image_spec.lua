@@ -154,7 +154,7 @@ describe("pictures in a reply #small", function()
     assert.equal(jpeg, reply.images[1]:bytes())
   end)
 
-  it("stream in delta.images, whole, once each, in any cut (O-R5, O-R6)", function()
+  it("stream in delta.images, whole, once each (O-R5)", function()
     local function chunk(delta, reason)
       return "data: " .. encode { choices = { { index = 0, delta = delta, finish_reason = reason or core.null } } } .. "\n\n"
     end

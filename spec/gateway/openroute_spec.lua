@@ -1,4 +1,4 @@
---- What OpenRoute's guide asks for, where it is said in a request or read from a reply: O-R1, O-R3, O-R4, O-R7; and OpenRouter,
+--- What OpenRoute's guide asks for, where it is said in a request or read from a reply: O-R1, O-R3 to O-R7; and OpenRouter,
 --- whose words OpenRoute speaks.
 local core = require("multimodal.core")
 local gateway = require("support.gateway")
@@ -52,7 +52,38 @@ describe("openroute", function()
     end
     s:script(server.json(200, "{}"))
     local reply, err = ai:generate "A sunset"
-    assert(reply and #reply.images == 0 or err.kind == "protocol" or err.kind == "no_output", tostring(err))
+    assert.is_nil(reply)
+    assert.equal("protocol", err.kind)
+  end)
+
+  it("O-R5 streams pictures and text, and skips comments, empty lines and what is no JSON where asked", function()
+    local png = gateway.bytes(gateway.media().png)
+    s:script({
+      server.head(200, { ["Content-Type"] = "text/event-stream", ["Connection"] = "close" }),
+      ': OPENROUTER PROCESSING\n\ndata: {"choices":[{"delta":{"role":"assistant","content":"Here"}}]}\n\n\n\ndata: not JSON\n\n',
+      'data: {"choices":[{"delta":{"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
+        .. core.base64_encode(png) .. '"}}]}}]}\n\ndata: [DONE]\n\n',
+      { close = true },
+    })
+    local stream = assert(ai:stream { "A city", modalities = { "image", "text" }, skip_bad_chunks = true })
+    local seen = {}
+    for picture in stream:images() do seen[#seen + 1] = picture:bytes() end
+    local reply = assert(stream:reply())
+    assert.same({ "Here", { png } }, { reply.text, seen })
+    assert.equal("a chunk that is no JSON was skipped", reply.warnings[1])
+  end)
+
+  it("O-R6 reads a picture whose line is cut anywhere", function()
+    local png = gateway.bytes(gateway.media().png)
+    local line = '{"choices":[{"delta":{"images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,'
+      .. core.base64_encode(png) .. '"}}]}}]}'
+    local sizes = { 1, 2, 3, 7 }
+    for at = 1, #line + 30 do sizes[#sizes + 1] = { at, 65536 } end
+    for _, size in ipairs(sizes) do
+      s:script(server.sse({ line, "[DONE]" }, { chunk = size }))
+      local reply = assert(assert(ai:stream "A city"):reply())
+      assert.same({ 1, png }, { #reply.images, reply.images[1]:bytes() })
+    end
   end)
 
   it("O-R7 reads the guide's reply: text and pictures together", function()
