@@ -26,7 +26,7 @@ MM_NODISCARD int mm_blob_from_file(const char *path, const char *mime, struct mm
 struct mm_blob *mm_blob_ref(struct mm_blob *b); /* returns owned */
 void mm_blob_unref(struct mm_blob *b);          /* NULL is fine */
 
-uint64_t mm_blob_size(const struct mm_blob *b);
+uint64_t mm_blob_size(const struct mm_blob *b);    /* bytes */
 const char *mm_blob_mime(const struct mm_blob *b); /* borrowed; NULL when unknown */
 const char *
 mm_blob_path(const struct mm_blob *b); /* borrowed; NULL when not a file of the user's */
@@ -52,8 +52,9 @@ struct mm_blob_reader {
   int fd;               /* -1 while closed; a spool's descriptor is borrowed */
 };
 
-void mm_blob_reader_init(struct mm_blob_reader *r,
-                         struct mm_blob *blob); /* takes a new reference */
+/* Begin reading a blob, of which it keeps a reference of its own; opens nothing yet. Free gives
+ * back the reference and the descriptor. */
+void mm_blob_reader_init(struct mm_blob_reader *r, struct mm_blob *blob);
 void mm_blob_reader_free(struct mm_blob_reader *r);
 
 /* Read up to n bytes at offset; *got is n, or less only at the end of the blob. A user's file is

@@ -11,6 +11,7 @@ MM_HIDDEN_BEGIN
 
 struct mm_body; /* ref-counted; unchanging once sealed */
 
+/* An empty body, *out owned. Returns MM_OK or MM_ENOMEM. */
 MM_NODISCARD int mm_body_new(struct mm_body **out);
 struct mm_body *mm_body_ref(struct mm_body *b); /* returns owned */
 void mm_body_unref(struct mm_body *b);          /* NULL is fine */
@@ -32,8 +33,10 @@ uint64_t mm_body_length(const struct mm_body *b); /* bytes, of a sealed body */
 /* Reading: several readers may read one body. */
 struct mm_body_reader;
 
-MM_NODISCARD int mm_body_open(struct mm_body *b, struct mm_body_reader **out); /* refs the body */
-void mm_body_close(struct mm_body_reader *r);                                  /* NULL is fine */
+/* A reader of a sealed body, of which it keeps a reference; *out owned. Returns MM_OK, MM_ENOMEM,
+ * or MM_EINVAL before the seal. */
+MM_NODISCARD int mm_body_open(struct mm_body *b, struct mm_body_reader **out);
+void mm_body_close(struct mm_body_reader *r); /* NULL is fine */
 
 /* Read up to n bytes at offset, any offset, again and again. *got is less than n only at the end.
  * Returns MM_OK, MM_EFILE, MM_ECHANGED ("cat.jpg" grew, shrank or changed while it was being sent).

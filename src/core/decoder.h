@@ -30,6 +30,7 @@ struct mm_decoder_options {
   struct mm_text_path text; /* copied; without a path no event is only text */
 };
 
+/* Fill in the values named above. */
 void mm_decoder_defaults(struct mm_decoder_options *options);
 
 struct mm_event {
@@ -45,10 +46,10 @@ struct mm_event {
 
 struct mm_decoder; /* ref-counted: the transfer that feeds it and the one who reads it */
 
-/* Copies the options. Returns MM_OK or MM_ENOMEM. */
+/* Copies the options; *out owned. Returns MM_OK or MM_ENOMEM. */
 MM_NODISCARD int mm_decoder_new(const struct mm_decoder_options *options, struct mm_decoder **out);
-struct mm_decoder *mm_decoder_ref(struct mm_decoder *d);
-void mm_decoder_unref(struct mm_decoder *d);
+struct mm_decoder *mm_decoder_ref(struct mm_decoder *d); /* returns owned */
+void mm_decoder_unref(struct mm_decoder *d);             /* NULL is fine */
 
 /* Tell the head, once, before the first byte. content_type may be NULL. Returns the format so far.
  */

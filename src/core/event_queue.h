@@ -15,6 +15,7 @@ struct mm_event_queue {
   uint64_t seen;       /* events ever put in */
 };
 
+/* Make *q empty; allocates nothing. Free drops what is left. */
 void mm_event_queue_init(struct mm_event_queue *q);
 void mm_event_queue_free(struct mm_event_queue *q);
 

@@ -14,6 +14,7 @@ struct mm_sha256 {
   unsigned char block[64];
 };
 
+/* Begin a digest. Nothing to be freed. */
 void mm_sha256_init(struct mm_sha256 *h);
 
 /* Add n bytes; borrows them. */

@@ -16,6 +16,7 @@ struct mm_json_writer {
   bool comma;         /* the next value needs one before it */
 };
 
+/* Begin a value at the end of *out; borrows it for as long as the writer is used. */
 void mm_json_writer_init(struct mm_json_writer *w, struct mm_buf *out);
 
 /* All return MM_OK, MM_ENOMEM, MM_ETOOBIG or MM_EDEPTH. A key is followed by one value. */

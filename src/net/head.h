@@ -30,6 +30,7 @@ bool mm_head_pair(const struct mm_head *h, size_t *at, const char **name, const 
 /* The value of the last header of that lower-case name, or NULL. Returns borrowed. */
 const char *mm_head_find(const struct mm_head *h, const char *name);
 
+/* Give the memory back; *h is empty. */
 void mm_head_free(const struct mm_core_api *core, struct mm_head *h);
 
 MM_HIDDEN_END

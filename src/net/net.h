@@ -60,6 +60,7 @@ struct mm_engine_options {
   size_t high_water;      /* unread bytes of complete events at which reading rests */
 };
 
+/* Fill in what an engine has without options; user_agent is borrowed, static. */
 void mm_engine_defaults(struct mm_engine_options *options);
 
 /* Returns MM_OK with *out owned; MM_ENOMEM, or MM_EFILE (the loop got no descriptor; *err says). */
@@ -148,6 +149,7 @@ void mm_exchange_took(struct mm_exchange *x);
 /* Why FAILED was returned; borrowed. */
 const struct mm_failure *mm_exchange_failure(const struct mm_exchange *x);
 
+/* Bytes of the two bodies so far; seconds since the start, as above. */
 void mm_exchange_progress(const struct mm_exchange *x, uint64_t *sent, uint64_t *received);
 void mm_exchange_timing(const struct mm_exchange *x, struct mm_timing *timing);
 
