@@ -50,6 +50,7 @@ local function check(expect, state, deltas, err)
     has(expect.error, err)
   end
   local made = not expect.error and reply.new(assert(neutral, err)) or nil
+  if made then assert.equal(expect.refusal, made.refusal) end
   for name, value in pairs(expect) do
     if checks[name] then
       checks[name](value, made, deltas, state)
