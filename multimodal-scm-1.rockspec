@@ -50,6 +50,7 @@ build = {
         "src/core/json_scan.c",
         "src/core/json_write.c",
         "src/core/lift.c",
+        "src/core/lift_head.c",
         "src/core/mime.c",
         "src/core/number.c",
         "src/core/spool.c",

@@ -4,17 +4,15 @@
  * straight from the input.                                 SPDX-License-Identifier: MIT */
 #include "lift.h"
 #include "base64.h"
-#include "dataurl.h"
-#include "mime.h"
+#include "lift_head.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-  HEAD = MM_DATAURL_HEAD, /* longest head of a data URL, escapes undone */
-  PIECE = 96 * 1024,      /* bytes decoded at a time: a multiple of 3 */
-  BACK = 3 * 1024,        /* bytes encoded at a time when a run is written back: likewise */
-  DEPTH = 512             /* levels whose kind is known; deeper ones count as arrays */
+  PIECE = 96 * 1024, /* bytes decoded at a time: a multiple of 3 */
+  BACK = 3 * 1024,   /* bytes encoded at a time when a run is written back: likewise */
+  DEPTH = 512        /* levels whose kind is known; deeper ones count as arrays */
 };
 
 struct mm_lift {
@@ -38,11 +36,10 @@ struct mm_lift {
   bool bare;     /* a whole string, not a data URL */
   char carry[4]; /* characters of the open quantum */
   unsigned carried;
-  unsigned padding; /* `=` seen */
-  char escape[6];   /* of the open JSON escape */
-  unsigned escaped; /* bytes of it */
-  char prefix[HEAD + 1];
-  char mime[sizeof((struct mm_dataurl *)0)->mime];
+  unsigned padding;         /* `=` seen */
+  char escape[6];           /* of the open JSON escape */
+  unsigned escaped;         /* bytes of it */
+  struct mm_lift_head head; /* of a data URL */
 
   struct mm_blob **media; /* owned, one reference each */
   size_t media_n;
@@ -88,33 +85,6 @@ static int append(struct mm_buf *out, const char *bytes, size_t n, struct mm_err
 static bool is_base64(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
          c == '/';
-}
-
-static int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Bytes of the escape at text, which begins with a backslash; 0 when it is unfinished. */
-static size_t escape_length(const char *text, size_t n) {
-  if (n < 2) return 0;
-  if (text[1] != 'u') return 2;
-  size_t i = 2;
-  while (i < 6 && i < n && hex(text[i]) >= 0)
-    i++;
-  if (i == 6 || i < n) return i; /* a malformed one ends where it goes wrong */
-  return 0;
-}
-
-/* The character that a whole escape stands for, if it is ASCII a run or a data URL can hold; else
- * 0.
- */
-static char escape_char(const char *text, size_t n) {
-  if (n == 2) return text[1] == '/' ? '/' : 0;
-  if (n != 6 || text[2] != '0' || text[3] != '0') return 0;
-  int c = hex(text[4]) * 16 + hex(text[5]);
-  return c > 0x20 && c < 0x7f && c != '"' && c != '\\' ? (char)c : 0;
 }
 
 /* The decoded run */
@@ -172,11 +142,11 @@ static int take_quanta(struct mm_lift *l, const char *text, size_t n, size_t *us
 static int take_escape(struct mm_lift *l, char c, bool *used, struct mm_error *err) {
   *used = true;
   l->escape[l->escaped++] = c;
-  size_t n = escape_length(l->escape, l->escaped);
+  size_t n = mm_lift_escape_length(l->escape, l->escaped);
   if (n == 0) return MM_OK;
   *used = n == l->escaped; /* the byte that shows an escape to be malformed is not a part of it */
   l->escaped = (unsigned)n;
-  char meant = escape_char(l->escape, n);
+  char meant = mm_lift_escape_char(l->escape, n);
   int rc = meant ? take_char(l, meant, err) : MM_MORE;
   if (rc == MM_OK) l->escaped = 0;
   return rc;
@@ -250,7 +220,7 @@ static int end_as_blob(struct mm_lift *l, struct mm_buf *out, const unsigned cha
   if (rc == MM_OK) rc = mm_spool_write(l->spool, bytes, n, err);
   if (rc != MM_OK) return rc;
   bool padded = l->carried == 0 || l->padding;
-  rc = mm_spool_end(l->spool, l->bare ? NULL : l->mime, l->bare ? "" : l->prefix, padded,
+  rc = mm_spool_end(l->spool, l->bare ? NULL : l->head.mime, l->bare ? "" : l->head.prefix, padded,
                     &l->media[l->media_n], err);
   if (rc != MM_OK) return rc;
   l->media_n++;
@@ -272,7 +242,7 @@ static int write_back_piece(struct mm_lift *l, struct mm_buf *out, uint64_t at, 
 
 /* The run is no medium after all: its text goes to the output again. */
 static int write_back(struct mm_lift *l, struct mm_buf *out, struct mm_error *err) {
-  int rc = l->bare ? MM_OK : append(out, l->prefix, strlen(l->prefix), err);
+  int rc = l->bare ? MM_OK : append(out, l->head.prefix, strlen(l->head.prefix), err);
   uint64_t at = 0;
   while (rc == MM_OK && at < mm_spool_written(l->spool)) {
     size_t n = 0;
@@ -302,55 +272,12 @@ static int end_run(struct mm_lift *l, struct mm_buf *out, char next, struct mm_e
 
 /* Following the output */
 
-static bool equal_fold(const char *a, const char *lower, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if ((a[i] | 0x20) != lower[i] && a[i] != lower[i]) return false;
-  return true;
-}
-
-/* True when text[at] is a part of an escape that begins before it. */
-static bool inside_escape(const char *text, size_t from, size_t at) {
-  for (size_t back = 1; back <= 5 && at - from >= back; back++) {
-    size_t slash = at - back, slashes = 0;
-    if (text[slash] != '\\') continue;
-    while (slash - slashes > from && text[slash - slashes - 1] == '\\')
-      slashes++;
-    bool opens = slashes % 2 == 0;
-    return opens && back < escape_length(text + slash, 6);
-  }
-  return false;
-}
-
-/* text[0..n) is "data:...," with escapes: undo them into l->prefix. */
-static bool read_head(struct mm_lift *l, const char *text, size_t n) {
-  size_t to = 0;
-  for (size_t i = 0; i < n; to++) {
-    if (to == HEAD) return false;
-    size_t length = text[i] == '\\' ? escape_length(text + i, n - i) : 1;
-    char c = text[i] == '\\' ? escape_char(text + i, length) : text[i];
-    if (c <= 0x20 || c >= 0x7f || length == 0) return false;
-    l->prefix[to] = c;
-    i += length;
-  }
-  l->prefix[to] = 0;
-  struct mm_dataurl head;
-  if (mm_dataurl_head(l->prefix, to, &head) != MM_OK) return false;
-  if (!head.base64 || head.payload != to) return false;
-  memcpy(l->mime, head.mime, sizeof l->mime);
-  return true;
-}
-
 /* Find the head of a data URL that ends where the run begins; *at becomes its offset. */
 static bool find_head(struct mm_lift *l, const char *text, size_t *at) {
-  enum { SHORTEST = 13, LONGEST = 6 * HEAD }; /* "data:;base64,", and one all in \u escapes */
-  if (l->run - l->string < SHORTEST || text[l->run - 1] != ',') return false;
-  size_t low = l->run - l->string > LONGEST ? l->run - LONGEST : l->string;
-  for (size_t i = l->run - SHORTEST + 1; i-- > low;) {
-    if (!equal_fold(text + i, "data:", 5) || inside_escape(text, l->string, i)) continue;
-    *at = i;
-    return read_head(l, text + i, l->run - i);
-  }
-  return false;
+  size_t n = l->run - l->string, from;
+  if (!mm_lift_find_head(text + l->string, n, &from, &l->head)) return false;
+  *at = l->string + from;
+  return true;
 }
 
 /* The base64 at the end of the output is long enough: move it to the spool, if it can be lifted. */
@@ -427,8 +354,8 @@ static size_t plain_end(const char *text, size_t from, size_t to) {
 
 /* Follow an escape. False when it is unfinished. */
 static bool follow_escape(struct mm_lift *l, const struct mm_buf *out, size_t at) {
-  size_t n = escape_length(out->data + at, out->len - at);
-  char c = n ? escape_char(out->data + at, n) : 0;
+  size_t n = mm_lift_escape_length(out->data + at, out->len - at);
+  char c = n ? mm_lift_escape_char(out->data + at, n) : 0;
   if (n == 0 || (c && is_base64(c))) extend_run(l, out->data, at);
   if (n == 0) return false;
   if (c && is_base64(c))
