@@ -195,6 +195,10 @@ static void keeps_links_modes_and_devices(void) {
   CHECK(put(link, "new", 0, NULL) == MM_OK);
   CHECK(holds(path, "new") && lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
   CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600 && mode_before == 0600);
+  const char *astray = in_root("astray");
+  CHECK(symlink("nowhere", astray) == 0 && put(astray, "here", 0, NULL) == MM_OK);
+  CHECK(holds(astray, "here") && lstat(astray, &st) == 0 && S_ISREG(st.st_mode));
+  unlink(astray);
   CHECK(put("/dev/null", "gone", MM_FILE_SYNC, NULL) == MM_OK);
   CHECK(stat("/dev/null", &st) == 0 && S_ISCHR(st.st_mode));
   CHECK(entries() == 2);

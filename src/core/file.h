@@ -14,10 +14,10 @@ enum mm_file_flags {
   MM_FILE_APPEND = 4     /* append in one write instead of replacing; creates the file */
 };
 
-/* A file being written beside its target ("path.<random>.part", mode
- * as the file it replaces, else 0666 & ~umask) and renamed into
- * place at the end (link()ed with MM_FILE_EXCLUSIVE, so that two writers cannot both win). A target
- * that is a symbolic link stays one; one that is a device or a pipe is written straight to. */
+/* A file being written beside its target ("path.<random>.part", mode as the file it replaces, else
+ * 0666 & ~umask) and renamed into place at the end (link()ed with MM_FILE_EXCLUSIVE, so that two
+ * writers cannot both win). A target that is a symbolic link stays one, unless it leads nowhere;
+ * one that is a device or a pipe is written straight to. */
 struct mm_file_writer {
   int fd; /* -1 when not open */
   int flags;

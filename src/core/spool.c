@@ -164,7 +164,7 @@ int mm_spool_write(struct mm_spool *s, const void *bytes, size_t n, struct mm_er
   const char *p = bytes;
   while (n) {
     size_t part = n < STAGE ? n : STAGE;
-    unsigned char *room = NULL;
+    unsigned char *room;
     int rc = mm_spool_room(s, part, &room, err);
     if (rc != MM_OK) return rc;
     memcpy(room, p, part);
