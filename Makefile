@@ -160,16 +160,16 @@ spec-luajit: $(call modules,5.1) build/interpose.so
 
 # Whoever else is installed: the same sources, the portable specs.
 spec-others: $(call modules,5.3) $(call modules,5.2) $(call modules,5.1)
-	$(call spec,5.3,lua5.3,--tags=small spec)
-	$(call spec,5.2,lua5.2,--tags=small spec)
-	$(call spec,5.1,lua5.1,--tags=small spec)
+	$(call spec,5.3,lua5.3,--tags=small --exclude-tags=$(HEAVY) spec)
+	$(call spec,5.2,lua5.2,--tags=small --exclude-tags=$(HEAVY) spec)
+	$(call spec,5.1,lua5.1,--tags=small --exclude-tags=$(HEAVY) spec)
 
 spec-asan: $(call modules,asan) build/interpose.so
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	  $(call spec,asan,lua5.4,--exclude-tags=$(HEAVY) spec)
 
 spec-valgrind: $(call modules,5.4)
-	MULTIMODAL_SIMD=avx2 $(subst lua5.4 /,valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite lua5.4 /,$(call spec,5.4,lua5.4,--tags=small spec))
+	MULTIMODAL_SIMD=avx2 $(subst lua5.4 /,valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite lua5.4 /,$(call spec,5.4,lua5.4,--tags=small --exclude-tags=$(HEAVY) spec))
 
 build/asan/alloc_host: spec/alloc/host.c
 	@mkdir -p $(@D)
@@ -182,8 +182,8 @@ spec-full: $(call modules,5.4) $(call modules,5.1)
 	$(MAKE) --no-print-directory SIZES=full spec-big
 
 spec-big:
-	$(call spec,5.4,lua5.4,--tags=big spec)
-	$(call spec,5.1,luajit,--tags=big spec)
+	$(call spec,5.4,lua5.4,--tags=big --exclude-tags=aimock,alloc spec)
+	$(call spec,5.1,luajit,--tags=big --exclude-tags=aimock,alloc spec)
 
 aimock: $(call modules,5.4) ## fixtures of @copilotkit/aimock
 	tools/aimock.sh
