@@ -46,6 +46,7 @@ modules = build/$(1)/multimodal/core.so build/$(1)/multimodal/net.so
 # spec(folder, Lua, busted's arguments): every Lua finds the same sources and its own build.
 BUSTED := /usr/bin/busted
 HEAVY := big,aimock,alloc
+NOT_BIG := aimock,alloc
 LUA_FILES := lua/?.lua;lua/?/init.lua;spec/?.lua;;
 spec = MULTIMODAL_SIZES=$(SIZES) LUA_PATH="$(LUA_FILES)" LUA_CPATH="build/$(1)/?.so;;" LUA_INIT= \
   $(2) $(BUSTED) --output=utfTerminal --helper=spec/support/helper.lua $(3)
@@ -182,8 +183,8 @@ spec-full: $(call modules,5.4) $(call modules,5.1)
 	$(MAKE) --no-print-directory SIZES=full spec-big
 
 spec-big:
-	$(call spec,5.4,lua5.4,--tags=big --exclude-tags=aimock,alloc spec)
-	$(call spec,5.1,luajit,--tags=big --exclude-tags=aimock,alloc spec)
+	$(call spec,5.4,lua5.4,--tags=big --exclude-tags=$(NOT_BIG) spec)
+	$(call spec,5.1,luajit,--tags=big --exclude-tags=$(NOT_BIG) spec)
 
 aimock: $(call modules,5.4) ## fixtures of @copilotkit/aimock
 	tools/aimock.sh
