@@ -68,7 +68,7 @@ describe("multimodal #small", function()
   end)
 
   it("raises a returned error as text where a host wants that", function()
-    local ai = mm.client { gateway = mm.mock { { kind = "rate_limit", retry_after = 1 }, "Hi." } }
+    local ai = mm.client { gateway = mm.mock { { kind = "rate_limit", retry_after = 1 }, "Hi." }, retries = 0 }
     local ok, message = pcall(function() mm.check(ai:generate "Hello") end)
     assert.is_false(ok)
     assert.is_string(message)
@@ -77,7 +77,7 @@ describe("multimodal #small", function()
   end)
 
   it("has errors that print as one line and concatenate", function()
-    local ai = mm.client { gateway = mm.mock { { kind = "rate_limit", retry_after = 1, message = "Slow down." } } }
+    local ai = mm.client { gateway = mm.mock { { kind = "rate_limit", retry_after = 1, message = "Slow down." } }, retries = 0 }
     local _, err = ai:generate "Hello"
     assert(tostring(err):find("^public_spec.lua:%d+: rate_limit %(429, mock mock%): Slow down%. request mock$"), tostring(err))
     assert.equal("!" .. tostring(err) .. "!", "!" .. err .. "!")

@@ -9,8 +9,10 @@ local M = {}
 --- @field retryable boolean      whether the same call may succeed later
 --- @field retry_after number?    seconds the server asked for
 --- @field request_id string?
+--- @field request_ids string[]?  one an attempt that told its id
 --- @field attempts integer?      requests made
 --- @field maybe_accepted boolean? the server may have begun paid work
+--- @field told table?            what the answer said of another attempt: {parsed: boolean, retry: boolean?}
 --- @field partial table?         the reply as far as it had arrived
 --- @field body string?           the first 4096 bytes of the body
 --- @field where string?          the caller's line, "describe.lua:12"

@@ -61,7 +61,10 @@ local number = of("a number", finite)
 local integer = of("an integer", whole)
 local count = of("a positive integer", function(value) return whole(value) and value >= 1 end)
 local seconds = with(of("seconds above 0", function(value) return finite(value) and value > 0 end), "off")
+local waiting = with(of("seconds, 0 or more", function(value) return finite(value) and value >= 0 end), "off")
 local strings = either(text, list_or_table)
+
+local clock_functions = { now = true, sleep = true, random = true }
 
 --- The one table of options. `false` is always allowed: it takes the option away, or is its value.
 --- @type table<string, multimodal.OptionType>
@@ -112,7 +115,16 @@ M.known = {
   max_inline = count,
   private = flag,
   skip_bad_chunks = flag,
-  retries = of("0 (each request is made once)", function(value) return value == 0 end),
+  retries = of("0 or a positive integer", function(value) return whole(value) and value >= 0 end),
+  retry_ambiguous = flag,
+  max_retry_after = waiting,
+  clock = of("a table of the functions now, sleep and random", function(value)
+    if type(value) ~= "table" then return false end
+    for name, fn in pairs(value) do
+      if not clock_functions[name] or type(fn) ~= "function" then return false end
+    end
+    return true
+  end),
   -- client
   gateway = of_client(strings),
   base_url = of_client(text),

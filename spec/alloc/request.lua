@@ -11,10 +11,10 @@ local bytes = "\137PNG\r\n\26\n" .. ("picture"):rep(6000) -- as base64 well abov
 
 local function client(path)
   if how == "mock" then
-    return mm.client { gateway = mm.mock { { "A cat.", mm.image { bytes = bytes } } }, model = "m" }
+    return mm.client { gateway = mm.mock { { "A cat.", mm.image { bytes = bytes } } }, model = "m", retries = 0 }
   end
   -- A request that never ends is for the host to notice.
-  return mm.client { base_url = base_url .. path, model = "m", api_key = "k", timeout = false, connect_timeout = 100 }
+  return mm.client { base_url = base_url .. path, model = "m", api_key = "k", timeout = false, connect_timeout = 100, retries = 0 }
 end
 
 local function prompt()

@@ -7,7 +7,7 @@ local png = "\137PNG\r\n\26\n" .. ("\0\1\2\3"):rep(30)
 
 local function client(answers, options)
   local fake = mm.mock(answers)
-  local all = { gateway = fake, model = "m" }
+  local all = { gateway = fake, model = "m", retries = 0 }
   for name, value in pairs(options or {}) do all[name] = value end
   return mm.client(all), fake
 end

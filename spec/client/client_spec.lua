@@ -241,7 +241,7 @@ describe("a key #small", function()
         lines[#lines + 1] = wire.headers[1]
         return nil, error_class.new { kind = "network", message = "no" }
       end }
-      return mm.client { gateway = fake, api_key = function()
+      return mm.client { gateway = fake, retries = 0, api_key = function()
         asked = asked + 1
         return "token" .. asked .. "\n", seconds
       end }

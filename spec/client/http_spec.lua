@@ -15,7 +15,9 @@ describe("http", function()
 
   before_each(function()
     s = server.start()
-    ai = mm.client { base_url = s.url .. "/v1", api_key = "sk-canary", model = "m", headers = { ["X-A"] = "1" }, temperature = 1 }
+    ai = mm.client {
+      base_url = s.url .. "/v1", api_key = "sk-canary", model = "m", headers = { ["X-A"] = "1" }, temperature = 1, retries = 0,
+    }
   end)
   after_each(function() s:stop() end)
 

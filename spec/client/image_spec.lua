@@ -25,7 +25,7 @@ end
 
 local function client(answers, options)
   local fake = mm.mock(answers)
-  local all = { gateway = fake, model = "google/gemini-2.5-flash-image-preview" }
+  local all = { gateway = fake, model = "google/gemini-2.5-flash-image-preview", retries = 0 }
   for name, value in pairs(options or {}) do all[name] = value end
   return mm.client(all), fake
 end

@@ -3,7 +3,7 @@ local core = require("multimodal.core")
 
 local function client(answers)
   local fake = mm.mock(answers)
-  return mm.client { gateway = fake, dialect = "openai" }, fake
+  return mm.client { gateway = fake, dialect = "openai", retries = 0 }, fake
 end
 
 local function picture(bytes)

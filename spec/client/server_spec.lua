@@ -165,7 +165,7 @@ describe("a server that lies", function()
 
   before_each(function()
     s = server.start()
-    ai = mm.client { base_url = s.url .. "/v1", model = "m", idle_timeout = 0.3, connect_timeout = 2 }
+    ai = mm.client { base_url = s.url .. "/v1", model = "m", idle_timeout = 0.3, connect_timeout = 2, retries = 0 }
   end)
   after_each(function() s:stop() end)
 
@@ -270,7 +270,7 @@ describe("a server that lies", function()
   it("that is not there is a network error", function()
     local url = s.url
     s:stop()
-    local reply, err = mm.client({ base_url = url, model = "m" }):generate "Hi"
+    local reply, err = mm.client({ base_url = url, model = "m", retries = 0 }):generate "Hi"
     assert.is_nil(reply)
     assert.same({ "network", 1, false }, { err.kind, err.attempts, err.maybe_accepted })
     assert.is_nil(err.partial)

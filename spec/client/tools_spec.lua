@@ -4,7 +4,7 @@ local mm = require("multimodal")
 
 local function client(answers, options)
   local fake = mm.mock(answers)
-  local given = { gateway = fake }
+  local given = { gateway = fake, retries = 0 }
   for name, value in pairs(options or {}) do given[name] = value end
   return mm.client(given), fake
 end

@@ -56,7 +56,7 @@ describe("sse #small", function()
   it("says text alone and errors, without a key", function()
     assert.same({ type = "text", delta = "سلام\226\128\140" }, read "سلام\226\128\140")
     local fake = mm.mock { { kind = "rate_limit", retry_after = 2, message = "Slow down." } }
-    local _, err = mm.client({ gateway = fake, model = "m", api_key = "sk-canary" }):generate "Hi"
+    local _, err = mm.client({ gateway = fake, model = "m", api_key = "sk-canary", retries = 0 }):generate "Hi"
     local sent = read(err)
     assert.same({ "error", "rate_limit", "Slow down.", 429, 2 }, { sent.type, sent.kind, sent.message, sent.status, sent.retry_after })
     assert.is_nil(mm.sse(err):find("canary"))

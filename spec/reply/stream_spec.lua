@@ -14,7 +14,7 @@ local done = "data: [DONE]\n\n"
 
 --- Stream a body of these pieces of server-sent events.
 local function stream(pieces, options)
-  local ai = mm.client { gateway = mm.mock { { body = table.concat(pieces) } } }
+  local ai = mm.client { gateway = mm.mock { { body = table.concat(pieces) } }, retries = 0 }
   return ai:stream("Hi", options)
 end
 

@@ -89,6 +89,12 @@ local function neutral_of(request, body)
   }
 end
 
+--- Options of the prompt that the call has too.
+local passed_on = {
+  "headers", "query", "timeout", "connect_timeout", "first_byte_timeout", "idle_timeout", "retries", "retry_ambiguous",
+  "max_retry_after", "clock",
+}
+
 --- Send what was said as a request for pictures.
 --- @async
 --- @param request multimodal.Request  of the prompt; it is not sent itself
@@ -99,10 +105,9 @@ function M.send(request, shape)
   local client, options = request.client, request.options
   local body, path = body_of(request, shape)
   if not body then return nil, path end
-  local answer, err = http.send(client, {
-    "POST", path, json = body, headers = options.headers, query = options.query, timeout = options.timeout,
-    connect_timeout = options.connect_timeout, first_byte_timeout = options.first_byte_timeout, idle_timeout = options.idle_timeout,
-  })
+  local call = { "POST", path, json = body, idempotent = true }
+  for _, name in ipairs(passed_on) do call[name] = options[name] end
+  local answer, err = http.send(client, call)
   if not answer then
     err.model = err.model or options.model
     return nil, err
@@ -115,7 +120,7 @@ function M.send(request, shape)
   end
   return reply.new(neutral_of(request, value), {
     outcome = "complete", gateway = client.name, model = options.model, request_id = answer.request_id, status = answer.status,
-    headers = answer.headers, url = answer.url, warnings = request.warnings,
+    headers = answer.headers, url = answer.url, attempts = answer.attempts, request_ids = answer.request_ids, warnings = request.warnings,
   })
 end
 

@@ -1,12 +1,12 @@
 --- Any other endpoint of a gateway, with the client's key, headers and clocks.
 --- Names: send get.
+local attempts = require("multimodal.client.attempts")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
 local options_table = require("multimodal.options")
 local request = require("multimodal.client.request")
-local send = require("multimodal.client.send")
 local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
@@ -35,7 +35,9 @@ local fields = {
   first_byte_timeout = known.first_byte_timeout,
   idle_timeout = known.idle_timeout,
   timeout = known.timeout,
+  idempotent = { says = "true or false", test = function(value) return type(value) == "boolean" end },
 }
+for _, name in ipairs(attempts.options) do fields[name] = known[name] end
 
 --- What came back. `body` and `json` are made when they are first asked for.
 --- @class multimodal.HttpAnswer
@@ -43,6 +45,8 @@ local fields = {
 --- @field headers table     by lower-case name
 --- @field url string        the last one, after redirects
 --- @field request_id string?
+--- @field request_ids string[]  one an attempt that told its id
+--- @field attempts integer
 --- @field blob userdata     the bytes as a core.blob: save them, or send them on
 --- @field body string       the bytes
 --- @field json any          the body as a value, nil where it is no JSON
@@ -79,7 +83,11 @@ function Call:json()
   return self.body and json.decode(tostring(self.body), { null = true }) or {}
 end
 
-local methods = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+--- What each method is to the rules of retrying. What writes is not written twice, unless the caller knows better.
+--- @type table<string, multimodal.Operation>
+local operations = {
+  GET = "poll", HEAD = "poll", OPTIONS = "poll", POST = "create", PUT = "create", PATCH = "create", DELETE = "delete",
+}
 
 --- The fields of `{ "POST", "/embeddings", json = {...} }` by their names.
 local function named(given)
@@ -99,7 +107,7 @@ local function named(given)
   end
   if all.json and all.body then misuse("http: json and body: one body is enough") end
   all.method = all.method and all.method:upper() or (all.json or all.body) and "POST" or "GET"
-  if not methods[all.method] then misuse(("http: method: %q is none of HTTP's"):format(all.method)) end
+  if not operations[all.method] then misuse(("http: method: %q is none of HTTP's"):format(all.method)) end
   return all
 end
 
@@ -122,15 +130,22 @@ local function read(answer)
   if err then return nil, answer:fail(answer:cut(err)) end
   return setmetatable({
     status = answer.status, headers = answer.headers, url = answer.url, request_id = answer:request_id(),
+    attempts = answer.attempts, request_ids = answer:request_ids(),
     blob = event and event.media and event.media[1],
   }, Answer)
+end
+
+local function operation_of(call)
+  local operation = operations[call.method]
+  return operation == "create" and call.idempotent and "chat" or operation
 end
 
 --- Ask an endpoint of the client's gateway. `path` follows its base_url; the method is GET, with a body POST, unless it
 --- is named.
 --- @async
 --- @param client multimodal.Client
---- @param given table  {method?, path, json=, body=, headers=, query=, and clocks}
+--- @param given table  {method?, path, json=, body=, headers=, query=, clocks, retries and the like, and idempotent=,
+---   which says that the call may be made again where it may have been served}
 --- @return multimodal.HttpAnswer?
 --- @return multimodal.Error? err   a status that is not 2xx among them, with err.status and err.body
 function M.send(client, given)
@@ -144,7 +159,7 @@ function M.send(client, given)
   local body, head, err = body_of(call)
   if err then return nil, error_class.new(err, { gateway = client.name, where = error_class.caller() }) end
   local answer
-  answer, err = send.open(setmetatable({
+  answer, err = attempts.run(setmetatable({
     method = call.method,
     url = request.url(client, call.path, nil, options),
     plan = headers.plan(client, options, head, false),
@@ -154,10 +169,9 @@ function M.send(client, given)
     warnings = {},
     streams = false,
     decoder = { format = "bytes" },
-  }, Call))
+  }, Call), operation_of(call), read)
   if not answer then return nil, error_class.new(err, { gateway = client.name, where = error_class.caller() }) end
-  if not answer:accepted() then return nil, answer:refused() end
-  return read(answer)
+  return answer
 end
 
 --- GET a JSON value.

@@ -267,12 +267,17 @@ local function answered(request, answer)
   return refusal(answer)
 end
 
+local function exhausted(asked, again)
+  misuse(("mock: no answer is left for request %d%s"):format(asked,
+    again and ", which repeats the last; give one more, or the client retries = 0" or ""))
+end
+
 local function request_of(mock)
   return function(_, wire, request)
     local asked = #mock.requests + 1
     mock.requests[asked] = request
     local answer = mock.answers[asked]
-    if answer == nil then misuse(("mock: no answer is left for request %d"):format(asked)) end
+    if answer == nil then exhausted(asked, mock.requests[asked - 1] == request) end
     return exchange(wire, answered(request, answer))
   end
 end

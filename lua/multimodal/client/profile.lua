@@ -49,6 +49,7 @@ M.fields = {
   headers = kind("table", "a table of name = value"), -- go with every request
   options = kind("table", "a table of options"),    -- defaults under the client's
   model_required = flag,
+  retries_conflicts = flag,                         -- a 409 may be over at the next attempt
   max_tokens_field = text,                          -- the name of max_tokens on the wire
   stream_options = flag,                            -- asks for usage in a stream
   reasoning = one_of("effort", "object", "thinking"), -- false: cannot be told how much to reason

@@ -1,5 +1,6 @@
 --- A request before it is sent: what goes out, to look at, to paste into a shell, or to send.
 --- Names: new url.
+local attempts = require("multimodal.client.attempts")
 local check = require("multimodal.client.check")
 local compat = require("multimodal.compat")
 local core = require("multimodal.core")
@@ -12,7 +13,6 @@ local prompts = require("multimodal.prompt.prompt")
 local raws = require("multimodal.client.raw")
 local resolve = require("multimodal.client.resolve")
 local schemas = compat.lazy("multimodal.prompt.schema")
-local send = require("multimodal.client.send")
 local steps = compat.lazy("multimodal.client.steps")
 local stream = require("multimodal.reply.stream")
 local tools = compat.lazy("multimodal.prompt.tools")
@@ -256,15 +256,35 @@ function methods:curl()
   return table.concat(lines, " \\\n  ")
 end
 
+--- A prompt may be asked twice: what it begins ends with its answer.
+local function try(self, made_of)
+  local value, err = attempts.run(self, "chat", made_of)
+  if value == nil then return fail(self.client, self.options, err) end
+  return value
+end
+
+local function opened(answer)
+  return answer
+end
+
+local function read(answer)
+  return answer:whole()
+end
+
 --- Send it and wait for the head of an answer that is no refusal.
 --- @async
 --- @return multimodal.Response?
 --- @return multimodal.Error? err
 function methods:open()
-  local answer, err = send.open(self)
-  if not answer then return fail(self.client, self.options, err) end
-  if not answer:accepted() then return nil, answer:refused() end
-  return answer
+  return try(self, opened)
+end
+
+--- Send it and wait for the whole reply, tools not run.
+--- @async
+--- @return multimodal.Reply?
+--- @return multimodal.Error? err
+function methods:whole()
+  return try(self, read)
 end
 
 --- Send it and wait for the whole reply, or for the first content of a stream where it was made for one. Tools that
@@ -273,18 +293,18 @@ end
 --- @return multimodal.Reply|multimodal.Stream|nil
 --- @return multimodal.Error? err
 function methods:send()
-  local answer, err = self:open()
-  if not answer then return nil, err end
   local loop = self.tools and steps.new(self)
   if not self.streams then
-    if loop then return loop:whole(answer) end
-    return answer:whole()
+    if loop then return loop:whole() end
+    return self:whole()
   end
-  answer.steps = loop
-  local opened, refused = stream.open(answer)
-  if not opened then return nil, refused end
-  if not self.opens then return opened:reply() end
-  return jobs.own(opened)
+  local stream_of, err = try(self, function(answer)
+    answer.steps = loop
+    return stream.open(answer)
+  end)
+  if not stream_of then return nil, err end
+  if not self.opens then return stream_of:reply() end
+  return jobs.own(stream_of)
 end
 
 function Request:__tostring()

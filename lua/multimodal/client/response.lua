@@ -21,6 +21,8 @@ local M = {}
 --- @field url string           the last one, after redirects
 --- @field steps multimodal.Steps?    the tool loop that a stream goes on with
 --- @field schema multimodal.Schema?  what the reply's data must fit
+--- @field attempts integer?  requests made for it; 1 where absent
+--- @field earlier_ids string[]?  of the attempts that failed
 local Response = {}
 Response.__index = Response
 
@@ -82,6 +84,16 @@ function Response:adopt(events)
   end
 end
 
+--- The ids of all attempts that told one.
+--- @param own? string  of the last one, where it does not stand in the headers
+--- @return string[]
+function Response:request_ids(own)
+  local ids = {}
+  for i, id in ipairs(self.earlier_ids or {}) do ids[i] = id end
+  ids[#ids + 1] = own or self:request_id()
+  return ids
+end
+
 --- The reply of what a dialect read.
 --- @param neutral multimodal.Neutral
 --- @param outcome "complete"|"truncated"|"stalled"|"cancelled"|"failed"|nil  nil while it still comes
@@ -100,7 +112,8 @@ function Response:reply(neutral, outcome)
     status = self.status,
     headers = self.headers,
     url = self.url,
-    attempts = 1,
+    attempts = self.attempts or 1,
+    request_ids = self.earlier_ids and self:request_ids(reply_headers.request_id(self.headers, neutral.raw)),
     warnings = self.request.warnings,
     timing = self.timing or self.exchange:timing(),
   })
@@ -137,12 +150,14 @@ end
 function Response:fail(err)
   local request = self.request
   if request.opens ~= nil then check.advise(err, request.client, request.options) end
+  local id = err.request_id or self:request_id()
   return error_class.new(err, {
     gateway = request.client.name,
     model = request.options.model,
     status = self.status,
-    request_id = self:request_id(),
-    attempts = 1,
+    request_id = id,
+    request_ids = self:request_ids(id),
+    attempts = self.attempts or 1,
     where = error_class.caller(),
   })
 end

@@ -1,9 +1,7 @@
---- One request on its way: attempts, redirects, the deadline over all of them.
+--- One attempt of a request on its way: redirects, and the deadline over all of them.
 --- Names: open.
 local clocks = require("multimodal.policy.clocks")
 local core = require("multimodal.core")
-local error_class = require("multimodal.error")
-local driver_module = require("multimodal.runtime.driver")
 local headers = require("multimodal.client.headers")
 local redirect = require("multimodal.policy.redirect")
 local response = require("multimodal.client.response")
@@ -53,19 +51,25 @@ end
 --- A request that was made, and brought nothing to read.
 local function failed(exchange, err)
   exchange:close()
-  return nil, error_class.new(err, { attempts = 1 })
+  return nil, err
 end
 
---- One attempt, redirects followed, up to the head of the answer.
-local function attempt(driver, request, deadline)
+--- Send a request once, redirects followed, and wait for the head of the answer.
+--- @async
+--- @param request multimodal.Request
+--- @param under {driver: multimodal.Driver, now: fun(): number, deadline: number?}
+--- @return multimodal.Response?
+--- @return multimodal.Error? err
+--- @return boolean? unsent   nothing was sent, and nothing would be
+function M.open(request, under)
   local lines, err = headers.lines(request.plan, request.client.key)
-  if not lines then return nil, err end
+  if not lines then return nil, err, true end
   local hop = { method = request.method, url = request.url, headers = lines, body = request.body, hops = 0 }
   while true do
-    local left, late = clocks.left(deadline, driver.now())
-    if late then return nil, late end
-    local exchange, fault = start(driver, request, hop, left)
-    if not exchange then return nil, fault end
+    local left, late = clocks.left(under.deadline, under.now())
+    if late then return nil, late, hop.hops == 0 end
+    local exchange, fault = start(under.driver, request, hop, left)
+    if not exchange then return nil, fault, hop.hops == 0 end
     local status, fields = exchange:head()
     if not status then return failed(exchange, fields) end
     local following, refused = redirect.next(hop, status, fields)
@@ -74,16 +78,6 @@ local function attempt(driver, request, deadline)
     exchange:close()
     hop = following
   end
-end
-
---- Send a request and wait for the head of the answer.
---- @async
---- @param request multimodal.Request
---- @return multimodal.Response?
---- @return multimodal.Error? err
-function M.open(request)
-  local driver = request.client.driver or driver_module.current()
-  return attempt(driver, request, clocks.deadline(request.options, driver.now()))
 end
 
 return M

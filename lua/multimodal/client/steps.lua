@@ -201,14 +201,21 @@ function Steps:run(reply)
   return events
 end
 
+--- Build the request for the next reply.
+local function follow(self)
+  local request, err = self.request:following(self.fresh)
+  if not request then return nil, err end
+  self.request = request
+  return request
+end
+
 --- Ask for the next reply.
 --- @async
 --- @return multimodal.Response?
 --- @return multimodal.Error? err
 function Steps:open()
-  local request, err = self.request:following(self.fresh)
+  local request, err = follow(self)
   if not request then return nil, err end
-  self.request = request
   return request:open()
 end
 
@@ -264,17 +271,16 @@ end
 
 --- Go on until there is nothing to run.
 --- @async
---- @param answer multimodal.Response   of the first request
 --- @return multimodal.Reply?
 --- @return multimodal.Error? err
-function Steps:whole(answer)
+function Steps:whole()
   while true do
-    local reply, err = answer:whole()
+    local reply, err = self.request:whole()
     if not reply then return fail(self, err) end
     if not self:wants(reply) then return self:finish(reply) end
     self:run(reply)
-    answer, err = self:open()
-    if not answer then return fail(self, err) end
+    local fine, fault = follow(self)
+    if not fine then return fail(self, fault) end
   end
 end
 

@@ -6,6 +6,7 @@ return {
   dialect = "openai",
   image_output = "images",
   model_required = true,
+  retries_conflicts = true,
   max_tokens_field = "max_completion_tokens",
   stream_options = true,
   reasoning = "effort",

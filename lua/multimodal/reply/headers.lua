@@ -1,5 +1,5 @@
 --- What the headers of a reply say about it, whoever sent it.
---- Names: get request_id retry_after should_retry.
+--- Names: get request_id retry_after reset should_retry.
 local M = {}
 
 --- A header by its lower-case name; the first value where there are several.
@@ -69,6 +69,12 @@ local function seconds(date)
   return ((days(year, month, tonumber(day)) * 24 + tonumber(hour)) * 60 + tonumber(minute)) * 60 + tonumber(second)
 end
 
+--- Now, as the server's clock has it: a wrong one here does not count.
+local function time_of(headers, now)
+  local date = M.get(headers, "date")
+  return date and seconds(date) or now or os.time()
+end
+
 --- A count of seconds that makes sense to wait, or nil.
 local function wait(value, unit)
   local number = tonumber(value)
@@ -89,9 +95,70 @@ function M.retry_after(headers, now)
   if tonumber(after) then return wait(after) end
   local at = seconds(after)
   if not at then return nil end
-  local date = M.get(headers, "date")
-  local from = date and seconds(date) or now or os.time()
-  return math.max(0, at - from)
+  return math.max(0, at - time_of(headers, now))
+end
+
+local units = { h = 3600, m = 60, s = 1, ms = 1e-3, us = 1e-6, ["\194\181s"] = 1e-6, ns = 1e-9 }
+
+--- Seconds of a duration as Go writes it: "6m0s", "12ms", "1h2m3.5s".
+local function duration(text_of)
+  local sum, rest = 0, text_of
+  while rest ~= "" do
+    local number, unit, more = rest:match("^(%d+%.?%d*)([^%d.]+)(.*)$")
+    if not units[unit] then return nil end
+    sum, rest = sum + tonumber(number) * units[unit], more
+  end
+  return text_of ~= "" and sum or nil
+end
+
+--- Seconds since 1970 of a moment as RFC 3339 writes it.
+local function moment(text_of)
+  local year, month, day, hour, minute, rest = text_of:match("^(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(.*)$")
+  local second, zone = (rest or ""):match("^(%d%d%.?%d*)(.*)$")
+  if not second then return nil end
+  local sign, hours, minutes = zone:match("^([+-])(%d%d):?(%d%d)$")
+  if not sign and not zone:find("^[Zz]$") then return nil end
+  local offset = sign and (sign == "-" and -1 or 1) * (tonumber(hours) * 3600 + tonumber(minutes) * 60) or 0
+  return days(tonumber(year), tonumber(month), tonumber(day)) * 86400
+    + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(second) - offset
+end
+
+-- Larger bare numbers are moments: since 1970, in milliseconds or in seconds.
+local least_ms, least_s = 1e11, 1e9
+
+--- Seconds until a bucket is full again, from any form in which a gateway says it.
+local function until_full(value, from)
+  local number = tonumber(value)
+  if number then
+    if number >= least_s then number = (number >= least_ms and number / 1000 or number) - from end
+    return wait(math.max(0, number))
+  end
+  local at = moment(value)
+  return at and math.max(0, at - from) or duration(value)
+end
+
+--- The header that tells when the bucket of `name` is full again.
+local function reset_of(name)
+  local kind = name:match("^x%-ratelimit%-remaining(.*)$")
+  if kind then return "x-ratelimit-reset" .. kind end
+  kind = name:match("^(anthropic%-ratelimit%-.+)%-remaining$")
+  return kind and kind .. "-reset"
+end
+
+--- Seconds until the last empty bucket of a rate limit is full again: `x-ratelimit-remaining-*` that is 0 with its
+--- `x-ratelimit-reset-*`, and Anthropic's pairs.
+--- @param headers table?
+--- @param now? number  seconds since 1970, where the reply has no date
+--- @return number?
+function M.reset(headers, now)
+  local longest
+  for name in pairs(headers or {}) do
+    local reset = reset_of(name)
+    local value = reset and tonumber(M.get(headers, name)) == 0 and M.get(headers, reset)
+    local left = value and until_full(value, time_of(headers, now))
+    if left and (not longest or left > longest) then longest = left end
+  end
+  return longest
 end
 
 --- What the server says about trying again, nil where it says nothing.

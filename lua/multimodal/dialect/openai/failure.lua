@@ -127,23 +127,28 @@ local function status_in(body, words)
   return nil
 end
 
-local function make(status, headers, body, raw)
+--- Statuses that an empty bucket explains.
+local throttled = { [429] = true, [503] = true, [529] = true }
+
+local function make(status, headers, body, raw, from_page)
   local words, wait = words_of(body)
   local failed = status and status >= 400 and status or nil
   local kind = kinds.of(words, failed or status_in(body, words))
   if failed == 402 then kind = "billing" end
-  local retryable = headers_of.should_retry(headers)
-  local told = at(body, "error", "availability", "retryable")
-  if type(told) == "boolean" then retryable = told end
-  local message = message_of(body)
+  local verdict = headers_of.should_retry(headers)
+  local available = at(body, "error", "availability", "retryable")
+  if type(available) == "boolean" then verdict = available end
+  local said = message_of(body)
+  local message = said
     or (failed and ("HTTP %d"):format(failed)) or "the gateway sent an error without a message"
   return error_class.new {
     kind = kind,
     message = head(message, longest_message),
     status = failed,
     code = words[1],
-    retryable = retryable,
-    retry_after = headers_of.retry_after(headers) or wait,
+    retryable = verdict,
+    retry_after = headers_of.retry_after(headers) or wait or throttled[failed] and headers_of.reset(headers) or nil,
+    told = { retry = verdict, parsed = not from_page and (said ~= nil or words[1] ~= nil) },
     request_id = headers_of.request_id(headers, body),
     body = raw and head(raw, longest_body),
   }
@@ -192,10 +197,11 @@ function M.read(status, headers, event)
   local data = unframed(raw)
   local value = data:find("^%s*[{%[\"]") and json.decode(data)
   if type(value) == "table" and value[1] ~= nil then value = value[1] end
-  if type(value) ~= "table" then
+  local from_page = type(value) ~= "table"
+  if from_page then
     value = { message = text(value) or of_page(data, status and status >= 400 and status or nil) }
   end
-  return make(status, headers, value, raw)
+  return make(status, headers, value, raw, from_page)
 end
 
 local function blank(err)
