@@ -265,6 +265,28 @@ describe("attempts", function()
     assert.same({ "/v1/chat/completions", "/v1/there", "/v1/chat/completions", "/v1/there" }, paths)
   end)
 
+  it("are made of links as well", function()
+    local function link(more)
+      ai = client { fetch = true, private = true }
+      return ai:request({ mm.image(s.url .. "/cat.png") }, more)
+    end
+    local png = server.text(200, "\137PNG\r\n\26\n", { headers = { ["Content-Type"] = "image/png" } })
+    s:script(page(503)):script({ server.head(200, { ["Content-Length"] = 9 }), "half", { close = true } }):script(png)
+    assert(link())
+    assert.same({ 0.5, 1 }, slept)
+    assert.equal(3, #s:requests(3))
+    s:clear()
+    s:script(server.text(429, "", { headers = { ["Retry-After"] = "7" } }), { times = -1 })
+    local got, err = link { retries = 1 }
+    assert.is_nil(got)
+    assert.same({ "rate_limit", 7, 2, 7 }, { err.kind, err.retry_after, err.attempts, slept[1] })
+    s:clear()
+    s:script(page(404), { times = -1 })
+    assert.equal(1, select(2, link()).attempts)
+    ai = client { fetch = true }
+    assert.is_nil(select(2, ai:request { mm.image(s.url .. "/cat.png") }).attempts)
+  end)
+
   it("wait as the server says, in every form of saying it", function()
     local date = "Sun, 06 Nov 1994 08:49:37 GMT"
     local function info(seconds)

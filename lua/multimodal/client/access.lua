@@ -9,10 +9,10 @@ local M = {}
 
 local inherited = {
   "connect_timeout", "first_byte_timeout", "idle_timeout", "timeout", "private", "proxy", "no_proxy", "http2", "ca_file",
-  "ca_path", "insecure",
+  "ca_path", "insecure", "retries", "max_retry_after", "clock",
 }
 
---- @class multimodal.Access: table  clocks, private, and what the transport needs
+--- @class multimodal.Access: table  clocks, retries, private, and what the transport needs
 --- @field origin string?                of the gateway
 --- @field credentials fun(): string[]?, multimodal.Error?  header lines for that origin alone
 

@@ -1,5 +1,5 @@
 --- The attempts of one request: each failure is asked whether another follows, and one deadline is over all of them.
---- Names: run options.
+--- Names: run reading options.
 local clocks = require("multimodal.policy.clocks")
 local compat = require("multimodal.compat")
 local core = require("multimodal.core")
@@ -21,19 +21,22 @@ local function random()
 end
 
 --- @class multimodal.Attempts
+--- @field options table
+--- @field driver multimodal.Driver
+--- @field now fun(): number
 --- @field count integer      requests made so far
 --- @field ids string[]?      of the attempts that failed and told theirs
 --- @field deadline number?
 local Attempts = {}
 Attempts.__index = Attempts
 
-local function new(request)
-  local clock = request.options.clock or {}
-  local driver = request.client.driver or driver_module.current()
+local function new(options, driver)
+  local clock = options.clock or {}
+  driver = driver or driver_module.current()
   local now = clock.now or driver.now
   return setmetatable({
-    request = request, driver = driver, now = now, sleep = clock.sleep or jobs.sleep, random = clock.random or random,
-    deadline = clocks.deadline(request.options, now()), count = 0,
+    options = options, driver = driver, now = now, sleep = clock.sleep or jobs.sleep, random = clock.random or random,
+    deadline = clocks.deadline(options, now()), count = 0,
   }, Attempts)
 end
 
@@ -45,20 +48,19 @@ end
 
 --- What the policy is told of a failure.
 local function case_of(self, err, operation)
-  local request, told = self.request, err.told or {}
-  local options = request.options
+  local options, request, told = self.options, self.request, err.told or {}
   local ambiguous = options.retry_ambiguous
-  if ambiguous == nil then ambiguous = not request.streams end
+  if ambiguous == nil then ambiguous = not (request and request.streams) end
   return {
     operation = operation, error = err, parsed = told.parsed, verdict = told.retry,
-    conflicts = request.client.profile.retries_conflicts, ambiguous = ambiguous,
+    conflicts = request and request.client.profile.retries_conflicts, ambiguous = ambiguous,
     attempts = self.count, retries = options.retries, random = self.random(),
     max_retry_after = options.max_retry_after == false and math.huge or options.max_retry_after,
     left = self.deadline and self.deadline - self.now(),
   }
 end
 
---- One attempt.
+--- One attempt of a request.
 local function try(self, read)
   local answer, err, unsent = send.open(self.request, self)
   if unsent then return nil, err, true end
@@ -69,18 +71,10 @@ local function try(self, read)
   return nil, answer:refused()
 end
 
---- Send a request until it is answered, or refused for good.
---- @async
---- @generic T
---- @param request multimodal.Request
---- @param operation multimodal.Operation
---- @param read fun(answer: multimodal.Response): T?, multimodal.Error?  makes something of an accepted answer
---- @return T?
---- @return multimodal.Error? err   of the last attempt
-function M.run(request, operation, read)
-  local self = new(request)
+--- Make attempts until one brings something, or no other may follow.
+local function repeated(self, operation, once, read)
   while true do
-    local value, err, unsent = try(self, read)
+    local value, err, unsent = once(self, read)
     if value then return value end
     add_id(self, err.request_id)
     local seconds, begun
@@ -93,6 +87,39 @@ function M.run(request, operation, read)
     end
     self.sleep(seconds)
   end
+end
+
+--- Send a request until it is answered, or refused for good.
+--- @async
+--- @generic T
+--- @param request multimodal.Request
+--- @param operation multimodal.Operation
+--- @param read fun(answer: multimodal.Response): T?, multimodal.Error?  makes something of an accepted answer
+--- @return T?
+--- @return multimodal.Error? err   of the last attempt
+function M.run(request, operation, read)
+  local self = new(request.options, request.client.driver)
+  self.request = request
+  return repeated(self, operation, try, read)
+end
+
+local function counted(self, read)
+  local value, err, unsent = read(self)
+  if not unsent then self.count = self.count + 1 end
+  if value then return value end
+  return nil, error_class.new(err), unsent
+end
+
+--- Read something until it is here, or refused for good.
+--- @async
+--- @generic T
+--- @param options table  clocks, retries and the like
+--- @param read fun(under: multimodal.Attempts): T?, multimodal.Error?, boolean?  one attempt, by its driver, now and
+---   deadline; true: nothing was sent, and nothing would be
+--- @return T?
+--- @return multimodal.Error? err   of the last attempt
+function M.reading(options, read)
+  return repeated(new(options), "poll", counted, read)
 end
 
 return M

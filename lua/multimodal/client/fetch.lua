@@ -1,11 +1,12 @@
 --- Bytes of a link. Credentials go to the gateway that made it alone, and never beyond a redirect to another origin.
 --- Names: get max_bytes.
+local attempts = require("multimodal.client.attempts")
 local clocks = require("multimodal.policy.clocks")
 local core = require("multimodal.core")
-local driver_module = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local private = require("multimodal.policy.private")
 local redirect = require("multimodal.policy.redirect")
+local reply_headers = require("multimodal.reply.headers")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -15,10 +16,11 @@ M.max_bytes = 4 * 1024 * 1024 * 1024
 
 local kinds = { [401] = "permission", [403] = "permission", [404] = "not_found", [410] = "not_found", [429] = "rate_limit" }
 
-local function refused(hop, status)
+local function refused(hop, status, headers)
   return nil, error_class.new {
     kind = kinds[status] or status >= 500 and "server" or "bad_request", status = status,
     message = ("fetching %s: HTTP %d"):format(urls.shown(hop.url), status),
+    retry_after = reply_headers.retry_after(headers),
   }
 end
 
@@ -68,21 +70,23 @@ local function read(exchange, hop)
   return nil, error_class.new { kind = "protocol", code = "empty", message = urls.shown(hop.url) .. " has no bytes" }
 end
 
-local function get(driver, hop, options, deadline)
+--- One attempt, redirects followed.
+local function get(hop, options, under)
+  local driver = under.driver
   while true do
     local allowed, private_fault = check(hop, options)
-    if not allowed then return nil, private_fault end
-    local left, late = clocks.left(deadline, driver.now())
-    if late then return nil, late end
+    if not allowed then return nil, private_fault, hop.hops == 0 end
+    local left, late = clocks.left(under.deadline, under.now())
+    if late then return nil, late, hop.hops == 0 end
     local exchange, err = start(driver, hop, options, left)
-    if not exchange then return nil, err end
+    if not exchange then return nil, err, hop.hops == 0 end
     local status, headers = exchange:head()
     if status and status >= 200 and status < 300 then return read(exchange, hop) end
     exchange:close()
     if not status then return nil, headers end
     local following, wrong = redirect.next(hop, status, headers)
     if wrong then return nil, wrong end
-    if not following then return refused(hop, status) end
+    if not following then return refused(hop, status, headers) end
     hop = following
   end
 end
@@ -102,12 +106,12 @@ end
 --- @return multimodal.Error? err
 function M.get(url, options)
   options = options or {}
-  local driver = driver_module.current()
   local blob
   local lines, err = headers_of(url, options)
   if lines then
-    local hop = { method = "GET", url = url, headers = lines, hops = 0 }
-    blob, err = get(driver, hop, options, clocks.deadline(options, driver.now()))
+    blob, err = attempts.reading(options, function(under)
+      return get({ method = "GET", url = url, headers = lines, hops = 0 }, options, under)
+    end)
   end
   if not blob then return nil, error_class.new(err, { where = error_class.caller() }) end
   return blob
