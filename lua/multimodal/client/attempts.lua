@@ -22,22 +22,24 @@ end
 
 --- @class multimodal.Attempts
 --- @field options table
+--- @field request multimodal.Request?
 --- @field driver multimodal.Driver
 --- @field now fun(): number
 --- @field count integer      requests made so far
 --- @field ids string[]?      of the attempts that failed and told theirs
 --- @field deadline number?
-local Attempts = {}
-Attempts.__index = Attempts
 
-local function new(options, driver)
-  local clock = options.clock or {}
-  driver = driver or driver_module.current()
-  local now = clock.now or driver.now
-  return setmetatable({
-    options = options, driver = driver, now = now, sleep = clock.sleep or jobs.sleep, random = clock.random or random,
-    deadline = clocks.deadline(options, now()), count = 0,
-  }, Attempts)
+local function new(options, request)
+  local driver = request and request.client.driver or driver_module.current()
+  local now = options.clock and options.clock.now or driver.now
+  return {
+    options = options, request = request, driver = driver, now = now, deadline = clocks.deadline(options, now()), count = 0,
+  }
+end
+
+--- A function of the options' clock, or else the usual one.
+local function of_clock(self, name, usual)
+  return self.options.clock and self.options.clock[name] or usual
 end
 
 local function add_id(self, id)
@@ -54,7 +56,7 @@ local function case_of(self, err, operation)
   return {
     operation = operation, error = err, parsed = told.parsed, verdict = told.retry,
     conflicts = request and request.client.profile.retries_conflicts, ambiguous = ambiguous,
-    attempts = self.count, retries = options.retries, random = self.random(),
+    attempts = self.count, retries = options.retries, random = of_clock(self, "random", random)(),
     max_retry_after = options.max_retry_after == false and math.huge or options.max_retry_after,
     left = self.deadline and self.deadline - self.now(),
   }
@@ -66,7 +68,7 @@ local function try(self, read)
   if unsent then return nil, err, true end
   self.count = self.count + 1
   if not answer then return nil, error_class.new(err) end
-  answer.attempts, answer.earlier_ids = self.count, self.ids
+  if self.count > 1 then answer.attempts, answer.earlier_ids = self.count, self.ids end
   if answer:accepted() then return read(answer) end
   return nil, answer:refused()
 end
@@ -85,7 +87,7 @@ local function repeated(self, operation, once, read)
       if begun then err.maybe_accepted = true end
       return nil, err
     end
-    self.sleep(seconds)
+    of_clock(self, "sleep", jobs.sleep)(seconds)
   end
 end
 
@@ -98,9 +100,7 @@ end
 --- @return T?
 --- @return multimodal.Error? err   of the last attempt
 function M.run(request, operation, read)
-  local self = new(request.options, request.client.driver)
-  self.request = request
-  return repeated(self, operation, try, read)
+  return repeated(new(request.options, request), operation, try, read)
 end
 
 local function counted(self, read)

@@ -130,7 +130,7 @@ local function read(answer)
   if err then return nil, answer:fail(answer:cut(err)) end
   return setmetatable({
     status = answer.status, headers = answer.headers, url = answer.url, request_id = answer:request_id(),
-    attempts = answer.attempts, request_ids = answer:request_ids(),
+    attempts = answer.attempts or 1, request_ids = answer:request_ids(),
     blob = event and event.media and event.media[1],
   }, Answer)
 end
