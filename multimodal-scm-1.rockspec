@@ -138,6 +138,7 @@ build = {
     ["multimodal.dialect.openai.parts"] = "lua/multimodal/dialect/openai/parts.lua",
     ["multimodal.dialect.openai.stream"] = "lua/multimodal/dialect/openai/stream.lua",
     ["multimodal.error"] = "lua/multimodal/error.lua",
+    ["multimodal.extension"] = "lua/multimodal/extension.lua",
     ["multimodal.gateway.compatible"] = "lua/multimodal/gateway/compatible.lua",
     ["multimodal.gateway.gdc"] = "lua/multimodal/gateway/gdc.lua",
     ["multimodal.gateway.glm"] = "lua/multimodal/gateway/glm.lua",

@@ -64,7 +64,8 @@ end
 --- Layer of a Lua module by its name; the longest prefix wins.
 local lua_layers = {
   ["multimodal"] = "init",
-  ["multimodal.error"] = "leaf", ["multimodal.options"] = "leaf", ["multimodal.compat"] = "leaf", ["multimodal.picture"] = "leaf",
+  ["multimodal.error"] = "leaf", ["multimodal.options"] = "leaf", ["multimodal.compat"] = "leaf",
+  ["multimodal.extension"] = "leaf", ["multimodal.picture"] = "leaf",
   ["multimodal.json"] = "json", ["multimodal.media"] = "media", ["multimodal.core"] = "core", ["multimodal.net"] = "net",
   ["multimodal.prompt"] = "prompt", ["multimodal.reply"] = "reply", ["multimodal.dialect"] = "dialect",
   ["multimodal.task"] = "dialect", ["multimodal.gateway"] = "gateway", ["multimodal.policy"] = "policy",

@@ -3,6 +3,7 @@
 --- Names: new attach from_blob from_url is set_fetch writer base64_bytes.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
+local extension = require("multimodal.extension")
 local options_table = require("multimodal.options")
 
 local M = {}
@@ -331,6 +332,12 @@ end
 --- @return string?
 function Media:mime()
   return plain_mime(self.options.mime or self.corrected or self.blob and self.blob:mime() or self.declared)
+end
+
+--- The usual end of a file name for its type, without a dot: picture:save("sunset." .. picture:extension()).
+--- @return string  "bin" while the type is not known
+function Media:extension()
+  return extension.of(self:likely_mime())
 end
 
 --- The media type, of a link by the name at the end of its path where nothing else tells.

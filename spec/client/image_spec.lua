@@ -183,6 +183,13 @@ describe("pictures in a reply #small", function()
     file:close()
     os.remove(path)
   end)
+
+  it("know the end of their file's name by their type (O-R12)", function()
+    assert.equal("png", read({ content = "", images = { image(png_url) } }).images[1]:extension())
+    assert.equal("jpg", mm.image("https://example.com/a.jpeg?x=1.png"):extension())
+    assert.equal("pdf", mm.file({ bytes = "%PDF-1.7", mime = "application/pdf" }):extension())
+    assert.equal("bin", mm.image("https://example.com/a"):extension())
+  end)
 end)
 
 describe("a picture", function()
