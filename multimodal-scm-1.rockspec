@@ -77,6 +77,7 @@ build = {
     ["multimodal.net"] = {
       sources = {
         "src/lua/net.c",
+        "src/lua/net_request.c",
         "src/net/clock.c",
         "src/net/easy.c",
         "src/net/engine.c",

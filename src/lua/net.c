@@ -5,6 +5,7 @@
 #include "../net/net.h"
 #include "../net/head.h"
 #include "core.h"
+#include "net_request.h"
 
 #ifndef _WIN32
 #include <dlfcn.h>
@@ -20,7 +21,7 @@ MM_EXPORT int luaopen_multimodal_net(lua_State *L);
  */
 enum { EXCHANGE_WEIGHT = 16 * 1024, EXCHANGES_FEW = 64 };
 
-/* Push the error table of a failure: as core's errors, with `sent`. */
+/* Push the error table of a failure: as core's errors, with `maybe_accepted`. */
 static void push_failure(lua_State *L, const struct mm_failure *f) {
   if (f->core.code != MM_OK) {
     mm_push_error(L, f->kind, &f->core);
@@ -168,108 +169,6 @@ static int exchange_leave(lua_State *L) {
   return 0;
 }
 
-/* Options of start: the table is at 2. Strings stay on the stack, so that they live as long as the
- * call. */
-
-static int field_error(lua_State *L, const char *name, const char *wanted) {
-  return luaL_error(L, "%s must be %s, got %s", name, wanted, luaL_typename(L, -1));
-}
-
-static const char *plain_text(lua_State *L, const char *name) {
-  size_t n;
-  const char *text = lua_tolstring(L, -1, &n);
-  if (strlen(text) != n || strpbrk(text, "\r\n"))
-    luaL_error(L, "%s holds a line break or a NUL", name);
-  return text;
-}
-
-static const char *text_field(lua_State *L, int table, const char *name) {
-  lua_getfield(L, table, name);
-  if (!lua_toboolean(L, -1)) return NULL;
-  if (lua_type(L, -1) != LUA_TSTRING) field_error(L, name, "a string");
-  return plain_text(L, name);
-}
-
-/* false and nil are no clock. */
-static double seconds_field(lua_State *L, const char *name) {
-  lua_getfield(L, 2, name);
-  double seconds = 0;
-  if (lua_toboolean(L, -1)) {
-    if (lua_type(L, -1) != LUA_TNUMBER) field_error(L, name, "a number of seconds");
-    seconds = lua_tonumber(L, -1);
-    if (!(seconds > 0)) luaL_error(L, "%s must be over 0; false means none", name);
-  }
-  lua_pop(L, 1);
-  return seconds;
-}
-
-static bool flag_field(lua_State *L, int table, const char *name) {
-  lua_getfield(L, table, name);
-  bool value = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return value;
-}
-
-static void *box_field(lua_State *L, const char *name, const char *class) {
-  lua_getfield(L, 2, name);
-  if (lua_isnil(L, -1)) return NULL;
-  void *object = mm_box_test(L, -1, class);
-  if (!object) field_error(L, name, strchr(class, '.') + 1);
-  return object;
-}
-
-static void read_tls(lua_State *L, struct mm_request *r) {
-  lua_getfield(L, 2, "tls");
-  if (lua_isnil(L, -1)) return;
-  if (!lua_istable(L, -1)) field_error(L, "tls", "a table");
-  int tls = lua_gettop(L);
-  r->ca_file = text_field(L, tls, "ca_file");
-  r->ca_path = text_field(L, tls, "ca_path");
-  r->client_cert = text_field(L, tls, "client_cert");
-  r->client_key = text_field(L, tls, "client_key");
-  r->insecure = flag_field(L, tls, "insecure");
-}
-
-/* Methods whose repetition changes nothing, so that libcurl may send them twice. */
-static bool is_idempotent(const char *method) {
-  return strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0;
-}
-
-static void read_request(lua_State *L, struct mm_request *r) {
-  *r = (struct mm_request){.method = text_field(L, 2, "method"), .url = text_field(L, 2, "url")};
-  if (!r->method) r->method = "GET";
-  if (r->method[strspn(r->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")] || !r->method[0])
-    luaL_error(L, "method must be capital letters");
-  if (!r->url) luaL_error(L, "url must be a string, got nil");
-  r->connect_timeout = seconds_field(L, "connect_timeout");
-  r->first_byte_timeout = seconds_field(L, "first_byte_timeout");
-  r->idle_timeout = seconds_field(L, "idle_timeout");
-  r->timeout = seconds_field(L, "timeout");
-  r->http2 = flag_field(L, 2, "http2");
-  r->proxy = text_field(L, 2, "proxy");
-  r->no_proxy = text_field(L, 2, "no_proxy");
-  r->resend = flag_field(L, 2, "resend") || is_idempotent(r->method);
-  read_tls(L, r);
-  r->body = box_field(L, "body", MM_BODY);
-}
-
-/* headers, at the top, go into x. */
-static void add_headers(lua_State *L, struct mm_exchange *x) {
-  if (lua_isnil(L, -1)) return;
-  if (!lua_istable(L, -1)) field_error(L, "headers", "a list");
-  int n = (int)lua_rawlen(L, -1);
-  for (int i = 1; i <= n; i++) {
-    size_t len;
-    lua_rawgeti(L, -1, i);
-    if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "headers[%d] must be a string", i);
-    const char *line = lua_tolstring(L, -1, &len);
-    int rc = mm_exchange_header(x, line, len);
-    if (rc == MM_ENOMEM) luaL_error(L, "not enough memory");
-    if (rc != MM_OK) luaL_error(L, "headers[%d] is no header line that may be set", i);
-    lua_pop(L, 1);
-  }
-}
-
 /* Push a box for the exchange, the decoder (or nil) at `decoder` anchored to it. */
 static void **new_box(lua_State *L, int decoder) {
   void **box = mm_box_new(L, MM_EXCHANGE);
@@ -292,15 +191,13 @@ static int engine_start(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   luaL_checkstack(L, 32, "options");
-  read_request(L, &request);
-  request.decoder = box_field(L, "decoder", MM_DECODER);
+  mm_request_read(L, &request);
   void **box = new_box(L, lua_gettop(L));
   int at = lua_gettop(L);
   struct mm_exchange *x;
   if (mm_exchange_new(e, &x) != MM_OK) return luaL_error(L, "not enough memory");
   *box = x;
-  lua_getfield(L, 2, "headers");
-  add_headers(L, x);
+  mm_request_headers(L, x);
   if (mm_net_live() > EXCHANGES_FEW) mm_box_weight(L, EXCHANGE_WEIGHT);
   int rc = mm_exchange_start(x, &request);
   if (rc != MM_OK) {
@@ -372,7 +269,8 @@ static size_t size_option(lua_State *L, const char *name, size_t otherwise) {
   size_t value = otherwise;
   if (!lua_isnil(L, -1)) {
     lua_Number n = lua_tonumber(L, -1);
-    if (!(n >= 1 && n <= 1e15)) field_error(L, name, "a number from 1");
+    if (!(n >= 1 && n <= 1e15))
+      luaL_error(L, "%s must be a number from 1, got %s", name, luaL_typename(L, -1));
     value = n < (lua_Number)(SIZE_MAX / 2) ? (size_t)n : SIZE_MAX / 2;
   }
   lua_pop(L, 1);
