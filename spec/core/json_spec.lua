@@ -323,6 +323,30 @@ describe("json_decode beside cjson", function()
     end
   end)
 
+  it("reads the same out of every fixture, and of every event in them", function()
+    local pipe, texts = assert(io.popen("find spec/fixtures -name '*.json' -o -name '*.sse'")), {}
+    for path in pipe:lines() do
+      local file = assert(io.open(path, "rb"))
+      local content = file:read("*a")
+      file:close()
+      if path:find("%.json$") then texts[#texts + 1] = content end
+      for data in content:gmatch("data: ?({[^\r\n]*})") do texts[#texts + 1] = data end
+    end
+    pipe:close()
+    local read = 0
+    for _, text in ipairs(texts) do
+      local good, theirs = pcall(cjson.decode, text)
+      local ours, err = core.json_decode(text, { null = true })
+      if good then
+        assert(not err and same(ours, theirs, core.null), "differs: " .. text:sub(1, 200))
+        read = read + 1
+      elseif not err then
+        assert(text:lower():find("\\ud[89a-f]"), "accepted: " .. text:sub(1, 200))
+      end
+    end
+    assert.is_true(read > 100)
+  end)
+
   it("accepts and refuses alike, but for what is known", function()
     local source = corpus.new(2)
     local counts = { both = 0, neither = 0, surrogate = 0, strict = 0 }
