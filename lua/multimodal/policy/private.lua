@@ -19,10 +19,9 @@ end
 local function private_v6(address)
   local quad = { address:match("(%d+)%.(%d+)%.%d+%.%d+$") }
   if quad[1] then return private_quad(tonumber(quad[1]), tonumber(quad[2])) end
-  if not address:find("[1-9a-f]") or address:find("^[0:]*:0*1$") then return true end
   local first = tonumber(address:match("^%x+") or "0", 16)
-  -- fc00::/7, fe80::/10, ff00::/8, and addresses that carry an IPv4 one in hexadecimal.
-  return first >= 0xfc00 or address:find("^::ffff:") ~= nil or address:find("^64:ff9b:") ~= nil
+  -- fc00::/7, fe80::/10, ff00::/8; and ::/16 with loopback, which like 64:ff9b:: carries IPv4 addresses in hexadecimal.
+  return first >= 0xfc00 or first == 0 or address:find("^0*64:0*ff9b:") ~= nil
 end
 
 local local_names = { localhost = true, ["local"] = true, internal = true, lan = true, home = true }
