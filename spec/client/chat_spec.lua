@@ -169,6 +169,17 @@ describe("two turns at once", function()
 end)
 
 describe("a dumped chat #small", function()
+  it("opens no file where files are off", function()
+    local ai = client({}, { files = false })
+    local history = { mm.user { "What is it?", mm.file "README.md" } }
+    local text, err = ai:chat({ messages = history }):dump()
+    assert.is_nil(text)
+    assert.same({ "file", "forbidden", "messages[1].content[2]" }, { err.kind, err.code, err.part })
+    text, err = ai:chat({ system = { mm.file "README.md" } }):dump()
+    assert.is_nil(text)
+    assert.same({ "forbidden", "system.content[1]" }, { err.code, err.part })
+  end)
+
   local function talked()
     local body = tostring(core.body { choices = { { index = 0, finish_reason = "stop", message = {
       role = "assistant", content = "یک گربه\226\128\140 😀", reasoning_details = {

@@ -28,7 +28,13 @@ end
 
 --- Writing.
 
-local function write_media(part)
+local function forbidden()
+  return nil, error_class.new {
+    kind = "file", code = "forbidden", message = "files are off (files = false); pass { bytes = } or a URL",
+  }
+end
+
+local function write_media(part, options)
   local saved = {
     kind = part.kind, transcript = part.transcript, id = part.id, mime = part:mime(),
     options = next(part.options) ~= nil and part.options or nil,
@@ -37,6 +43,7 @@ local function write_media(part)
     saved.url = part.url
     return { media = saved }
   end
+  if part.path and not part.blob and options.files == false then return forbidden() end
   local opened, err = part:opened()
   if not opened then return nil, err end
   if opened.blob then saved.data, saved.mime = json.base64_of(opened.blob), opened:mime() end
@@ -51,16 +58,16 @@ local function is_text(part)
   return part.type == "text" and type(part.text) == "string"
 end
 
-local function write_part(part)
-  if media.is(part) then return write_media(part) end
+local function write_part(part, options)
+  if media.is(part) then return write_media(part, options) end
   if is_text(part) then return { text = part.text, extra = part.extra } end
   return { raw = part }
 end
 
-local function write_content(content, place)
+local function write_content(content, place, options)
   local list = {}
   for i, part in ipairs(content) do
-    local saved, err = write_part(part)
+    local saved, err = write_part(part, options)
     if not saved then
       err.part = ("%s.content[%d]"):format(place, i)
       return nil, err
@@ -80,18 +87,18 @@ end
 --- Fields of a message that are saved as they are.
 local plain_fields = { "role", "plain", "name", "tool_call_id", "tool_name", "error", "dialect", "native", "extra", "wire" }
 
-local function write_message(message, place)
-  local content, err = write_content(message.content, place)
+local function write_message(message, place, options)
+  local content, err = write_content(message.content, place, options)
   if not content then return nil, err end
   local saved = { content = content, tool_calls = write_calls(message.tool_calls) }
   for _, name in ipairs(plain_fields) do saved[name] = message[name] end
   return saved
 end
 
-local function write_messages(list)
+local function write_messages(list, options)
   local saved = {}
   for i, message in ipairs(messages.of(list)) do
-    local one, err = write_message(message, ("messages[%d]"):format(i))
+    local one, err = write_message(message, ("messages[%d]"):format(i), options)
     if not one then return nil, err end
     saved[i] = one
   end
@@ -102,10 +109,11 @@ end
 --- @return string? text
 --- @return multimodal.Error? err
 function M.write(chat)
-  local list, err = write_messages(chat.messages)
+  local rules = chat.client.options
+  local list, err = write_messages(chat.messages, rules)
   local given, options = chat.given, {}
   local system = list and given.system and messages.new("system", given.system)
-  if system then options.system, err = write_message(system, "system") end
+  if system then options.system, err = write_message(system, "system", rules) end
   if err then return nil, error_class.new(err, { where = error_class.caller() }) end
   for _, name in ipairs(saved_options) do options[name] = given[name] end
   local text, fault = json.encode {
