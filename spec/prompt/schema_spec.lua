@@ -135,6 +135,8 @@ describe("a value that must fit #small", function()
     for _, text in ipairs { "", "no", '{"a":', '```json\n{"a":\n```', "```", '{"a":"x"} trailing' } do
       assert(wrong(mm.schema { a = "string" }, text):find("^data: expected JSON: "), text)
     end
+    assert.equal("x", read(mm.schema { a = "string" }, '```\n{"a":"x"}' .. ("\n \t"):rep(200000) .. "```").a)
+    assert(wrong(mm.schema { a = "string" }, "```\n" .. ("\n"):rep(1000000)))
   end)
 
   it("fits JSON Schema as a table", function()

@@ -355,7 +355,8 @@ local function unfenced(text)
   local line = from and text:find("\n", from, true)
   if not line then return nil end
   local inside = text:sub(line + 1)
-  return inside:match("^(.*)\n%s*```") or inside:match("^(.*)```")
+  -- Not %s: it would read on over the lines that follow, once more for each of them.
+  return inside:match("^(.*)\n[ \t]*```") or inside:match("^(.*)```")
 end
 
 --- The value of a text, nulls explicit and nulls left out.
