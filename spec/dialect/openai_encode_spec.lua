@@ -194,6 +194,8 @@ describe("openai encode #small", function()
     local data = "data:application/pdf;base64,JVBERi0xLjQ="
     local link = media.new("file", { "https://h/x/a.pdf?sig=1", mime = "application/pdf" })
     assert.same({ type = "file", file = { filename = "a.pdf", file_data = data } }, file(bytes))
+    bytes = media.new("file", { bytes = "%PDF-1.4", filename = "C# notes?.pdf" })
+    assert.same({ type = "file", file = { filename = "C# notes?.pdf", file_data = data } }, file(bytes))
     assert.same({ type = "file", file = { filename = "a.pdf", file_data = link.url } }, file(link, "openrouter"))
     assert.same({ type = "file", file = { url = link.url, mime_type = "application/pdf" } }, file(link, "khatash"))
     assert.same({ type = "file_url", file_url = { url = link.url } }, file(link, "file_url"))
@@ -207,6 +209,7 @@ describe("openai encode #small", function()
 
   it("warns of what gateways are known to refuse", function()
     local tools = { { name = "a b", parameters = {} } }
+    assert.equal("300", sent({ messages = {}, options = { extra = { n = "300" } } }).n)
     local _, _, warnings = sent { messages = {}, options = { stop = { "1", "2", "3", "4", "5" }, n = 200, tools = tools } }
     assert.equal(3, #warnings)
     local large = image { bytes = "\137PNG\r\n\26\n" .. ("x"):rep(4 * 1024 * 1024) }

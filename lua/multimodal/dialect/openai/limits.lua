@@ -167,7 +167,7 @@ local function warn_of_options(body, profile, warnings)
   if type(body.stop) == "table" and #body.stop > stop then
     add(warnings, "stop: %d words; %s takes %d", #body.stop, all and all.stop and who(profile) or "most gateways", stop)
   end
-  if body.n and body.n > 128 then add(warnings, "n: %d; gateways take up to 128", body.n) end
+  if type(body.n) == "number" and body.n > 128 then add(warnings, "n: %d; gateways take up to 128", body.n) end
   if body.tools then warn_of_tools(body.tools, warnings) end
   if not all then return end
   for _, name in ipairs(ranges) do

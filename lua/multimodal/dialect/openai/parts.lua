@@ -156,8 +156,8 @@ function file_writers.file_url(part, profile, place)
 end
 
 local function name_of(part)
-  local from = part.options.filename or part.path or part.url
-  local name = from and from:gsub("[?#].*$", ""):match("([^/\\]+)[/\\]*$")
+  local from = part.options.filename or part.path or part.url and part.url:gsub("[?#].*$", "")
+  local name = from and from:match("([^/\\]+)[/\\]*$")
   -- Some hosts tell a PDF by its name alone.
   return name or part:mime() == "application/pdf" and "file.pdf" or "file"
 end
