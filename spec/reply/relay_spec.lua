@@ -53,6 +53,14 @@ describe("sse #small", function()
     assert.equal("https://h.org/a.png", read({ type = "image", index = 0, part = mm.image "https://h.org/a.png" }).part.url)
   end)
 
+  it("says of a reply that a tool gave what done says of one", function()
+    local fake = mm.mock { "Hi" }
+    local reply = assert(mm.client({ gateway = fake, model = "m" }):generate "Hi")
+    local value = read({ type = "tool_result", value = { reply } }).value[1]
+    assert.same({ "Hi", "complete" }, { value.text, value.outcome })
+    assert.same({}, { value.headers, value.raw, value.url })
+  end)
+
   it("says text alone and errors, without a key", function()
     assert.same({ type = "text", delta = "سلام\226\128\140" }, read "سلام\226\128\140")
     local fake = mm.mock { { kind = "rate_limit", retry_after = 2, message = "Slow down." } }

@@ -14,12 +14,20 @@ end
 
 local deepest = 32
 
+local of_reply
+
+local function is_reply(value)
+  local class = getmetatable(value)
+  return type(class) == "table" and class.__name == "multimodal.reply"
+end
+
 --- Values of tools as JSON can say them.
 local function of_value(value, depth)
   if media.is(value) then return of_media(value) end
   if value == json.null or type(value) == "string" or type(value) == "number" or type(value) == "boolean" then return value end
   if type(value) ~= "table" or depth > deepest then return tostring(value) end
   if error_class.is(value) then return value.message end
+  if is_reply(value) then return of_reply(value) end
   local copy = {}
   for name, field in pairs(value) do copy[name] = of_value(field, depth + 1) end
   local class = getmetatable(value)
@@ -42,7 +50,7 @@ local of_reply_fields = {
 }
 
 --- A reply without its media, which were events of their own.
-local function of_reply(reply)
+function of_reply(reply)
   local copy = { tool_calls = of_calls(reply.tool_calls) }
   for _, name in ipairs(of_reply_fields) do copy[name] = of_value(reply[name], 1) end
   return copy
