@@ -49,8 +49,9 @@ function M.new(client, given, more)
   if type(given) == "string" then
     local saved, err = dump.read(given, client)
     if not saved then return nil, err end
-    for name, value in pairs(more or {}) do saved.options[name] = value end
-    local chat = make(client, saved.options, saved.messages)
+    local own, list = options_of(more or {})
+    for name, value in pairs(own) do saved.options[name] = value end
+    local chat = make(client, saved.options, more and more.messages and list or saved.messages)
     chat.warnings = saved.warnings
     return chat
   end
