@@ -171,6 +171,13 @@ describe("before sending #small", function()
     assert.same({}, assert(ai:generate(prompt, { check = false })).warnings)
   end)
 
+  it("what a gateway's own table tells is found in either case", function()
+    local gateway = { name = "own", base_url = "https://h.org/v1", known_models = { { "Eye-*", "text image", "text" } } }
+    local ai = mm.client { gateway = gateway, api_key = "k", model = "eye-2" }
+    local made = assert(ai:request { mm.audio { bytes = "RIFF\0\0\0\0WAVEfmt ", format = "wav" } })
+    assert(made.warnings[1]:find("eye-2 takes text, image, not audio", 1, true), made.warnings[1])
+  end)
+
   it("what is known by the name alone is a warning", function()
     local ai = client("glm", { chat, chat }, { model = "GLM-5" })
     local reply = assert(ai:generate { "What?", mm.image(picture) })

@@ -67,7 +67,7 @@ function M.known(profile, id)
   if not known then return nil end
   local lower = id:lower()
   for _, entry in ipairs(known) do
-    local name = entry[1]
+    local name = entry[1]:lower()
     local start = name:match("^(.*)%*$")
     if lower == name or start and lower:sub(1, #start) == start then return words(entry[2]), words(entry[3]) end
   end
