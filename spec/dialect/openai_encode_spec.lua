@@ -216,6 +216,12 @@ describe("openai encode #small", function()
     _, _, warnings = sent { messages = opened { messages.new("user", { large }) }, options = {} }
     assert.equal(1, #warnings)
     assert.is_truthy(warnings[1]:find("messages[1].content[1]", 1, true))
+    local small = image { bytes = "\137PNG\r\n\26\n" .. ("x"):rep(1492) }
+    _, _, warnings = sent({ messages = opened { messages.new("user", { small }) }, options = {} },
+      { name = "own", limits = { image = { bytes = 1200, total = 1300 } } })
+    assert.same({
+      "messages[1].content[1]: 1.5 KB; own takes up to 1.2 KB", "1.5 KB of images; own takes up to 1.3 KB in a request",
+    }, warnings)
   end)
 
   it("sends a raw request as it is, with a model and the method's stream", function()

@@ -54,7 +54,7 @@ local function too_large(sent, most)
 end
 
 local function readable(bytes)
-  return bytes >= 1e6 and ("%.1f MB"):format(bytes / 1e6) or ("%d KB"):format(bytes / 1e3)
+  return bytes >= 1e6 and ("%.1f MB"):format(bytes / 1e6) or ("%.1f KB"):format(bytes / 1e3)
 end
 
 local function warn_of_pixels(item, most, profile, warnings)
