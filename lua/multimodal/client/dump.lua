@@ -152,9 +152,11 @@ local function part_options(saved, place)
 end
 
 local function bytes_part(kind, data, saved, place, options)
-  local bytes = core.base64_decode(data)
+  local bytes, mime = core.base64_decode(data), field(saved, "mime", "string", place)
   if not bytes then refuse(place, "the base64 is broken") end
-  return media.from_blob(kind, core.blob(bytes, field(saved, "mime", "string", place)), options)
+  local known = options_table.part.mime
+  if mime and (not known.test(mime) or mime:find("[%c\127-\255]")) then refuse(place, "mime: expected " .. known.says) end
+  return media.from_blob(kind, core.blob(bytes, mime), options)
 end
 
 local function read_media(saved, place, rules)
@@ -172,7 +174,7 @@ local function read_media(saved, place, rules)
     part.access = rules
   end
   local id = field(saved, "id", "string", place)
-  part = part or id and media.new(kind, { file_id = id }) or refuse(place, "a medium without bytes, url and id")
+  part = part or id and id ~= "" and media.new(kind, { file_id = id }) or refuse(place, "a medium without bytes, url and id")
   part.transcript, part.id = field(saved, "transcript", "string", place), id
   return part
 end
