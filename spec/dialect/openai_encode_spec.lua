@@ -224,6 +224,16 @@ describe("openai encode #small", function()
     }, warnings)
   end)
 
+  it("lets no audio of an assistant go back that its gateway did not name", function()
+    local said = messages.new("assistant", { media.new("audio", { bytes = "RIFF\0\0\0\0WAVEfmt " }) })
+    said.dialect = "openai"
+    for _, audio in ipairs { 7, "a", { id = "another" } } do
+      said.native = { audio = audio }
+      local _, err = openai.encode({ messages = opened { said }, options = {} }, {})
+      assert.same({ "unsupported", "messages[1].content[1]" }, { err.kind, err.part })
+    end
+  end)
+
   it("sends a raw request as it is, with a model and the method's stream", function()
     local raw = core.json_decode('{"messages":[{"role":"user","content":[]},{"role":"user","content":null}],"top_a":1}', { null = true })
     local body = sent { raw = raw, options = { model = "m" } }

@@ -137,7 +137,7 @@ local function sort_said(message, context, native)
       if not wire then return nil, err end
       note(context, place, wire, part)
       pictures[#pictures + 1] = wire
-    elseif not (part.kind == "audio" and native.audio and part.id == native.audio.id) then
+    elseif not (part.kind == "audio" and type(native.audio) == "table" and part.id == native.audio.id) then
       return parts.unsupported(place, ("an assistant's %s cannot go back to %s; put it in a user message"):format(
         part.kind, context.profile.name or "this gateway"))
     end
