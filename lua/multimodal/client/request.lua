@@ -245,7 +245,9 @@ function methods:curl()
   local shown = self.headers
   for _, header in ipairs(self.plan) do
     local line = header.name .. ": " .. shown[header.name]
-    lines[#lines + 1] = "-H " .. (shown[header.name]:find("$", 1, true) and '"' .. line .. '"' or quoted(line))
+    -- Only what is shown in place of a credential is for the shell to fill in.
+    local stands_in = shown[header.name] ~= header.value
+    lines[#lines + 1] = "-H " .. (stands_in and '"' .. line .. '"' or quoted(line))
   end
   local length = self.body:length()
   if length <= shown_body then
