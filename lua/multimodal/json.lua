@@ -1,5 +1,5 @@
 --- JSON as this library speaks it: exact integers, marked arrays, media in place.
---- Names: array null raw base64_of data_url_of scan decode encode.
+--- Names: array null raw base64_of data_url_of scan decode closed encode.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 
@@ -27,6 +27,23 @@ function M.decode(text, options)
   local value, err = core.json_decode(text, options)
   if value == nil and err ~= nil then return nil, error_class.new(err) end
   return value
+end
+
+--- A list without its holes: a null in it must not hide what stands after it.
+--- @param list table  decoded, nulls being nil
+--- @return table       itself where it has no holes
+function M.closed(list)
+  local places, most = {}, 0
+  for key in pairs(list) do
+    if type(key) ~= "number" then return list end
+    places[#places + 1] = key
+    if key > most then most = key end
+  end
+  if most == #places then return list end
+  table.sort(places)
+  local all = {}
+  for i, place in ipairs(places) do all[i] = list[place] end
+  return all
 end
 
 --- Write a value as JSON text, media written out.

@@ -72,6 +72,11 @@ describe("models #small", function()
     assert.equal(5, #assert(ai:with({ temperature = 1 }):models()))
   end)
 
+  it("are read past what is null", function()
+    local ai = client("openai", { [[{"data":[null,{"id":"a"},null,{"id":"b"}]}]] })
+    assert.same({ "a", "b" }, ids(assert(ai:models())))
+  end)
+
   it("come in pages, and only the query of the next one is taken", function()
     local first = encode { data = core.array { model("a", { "text" }, { "text" }) },
       links = { next = "https://evil.example.com/api/v1/models?offset=1&limit=500&q=a%20b" } }

@@ -1,5 +1,6 @@
 --- What a gateway tells of its models, in OpenAI's, OpenRouter's or GLM's shape, as records of one shape. Pure.
 --- Names: read next_query known find fits nearest.
+local json = require("multimodal.json")
 local options_table = require("multimodal.options")
 
 local M = {}
@@ -102,9 +103,9 @@ end
 
 local function list_in(body)
   for _, name in ipairs { "data", "models", "result" } do
-    if type(body[name]) == "table" then return body[name] end
+    if type(body[name]) == "table" then return json.closed(body[name]) end
   end
-  return body
+  return json.closed(body)
 end
 
 --- Append the models of one answer to a list; those that are there already are passed over.

@@ -72,7 +72,7 @@ end
 local function neutral_of(request, body)
   local rules = access.of(request.client, request.options)
   local parts, texts = {}, {}
-  for _, item in ipairs(type(body.data) == "table" and body.data or {}) do
+  for _, item in ipairs(type(body.data) == "table" and json.closed(body.data) or {}) do
     if type(item) == "table" then
       parts[#parts + 1] = picture_of(item, rules)
       if type(item.revised_prompt) == "string" then texts[#texts + 1] = item.revised_prompt end

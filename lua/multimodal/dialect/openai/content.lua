@@ -60,28 +60,13 @@ function M.present(value)
   return text ~= "" and text or nil
 end
 
---- A list without its holes: a null in it must not hide what stands after it.
-local function closed(list)
-  local places, most = {}, 0
-  for key in pairs(list) do
-    if type(key) ~= "number" then return list end
-    places[#places + 1] = key
-    if key > most then most = key end
-  end
-  if most == #places then return list end
-  table.sort(places)
-  local all = {}
-  for i, place in ipairs(places) do all[i] = list[place] end
-  return all
-end
-
 --- A list to read, empty where there is none.
 --- @param value any
 --- @return table
 function M.list(value)
   if value == nil then return nothing end
   if type(value) ~= "table" or M.is_mixed(value) then return nothing end
-  return value[1] ~= nil and next(value, 1) == nil and value or closed(value)
+  return value[1] ~= nil and next(value, 1) == nil and value or json.closed(value)
 end
 
 local function add_text(parts, text)
