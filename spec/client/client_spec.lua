@@ -73,7 +73,7 @@ describe("a client #small", function()
       ["modle: unknown option; did you mean model?"] = { gateway = "openai", modle = "x" },
       ["base_url: ftp://h: only http"] = { base_url = "ftp://h" },
       ["base_url: https://h/: it has a user"] = { base_url = "https://u:p@h/" },
-      ['dialect: "klingon" is unknown'] = { gateway = "openai", dialect = "klingon" },
+      ['dialect: openai speaks openai, not "klingon"'] = { gateway = "openai", dialect = "klingon" },
       ["api_key: expected a string, a function or mm.secret, got a table"] = { gateway = "openai", api_key = {} },
     } do
       local message = misuse(mm.client, spec)

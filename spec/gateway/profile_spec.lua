@@ -1,6 +1,7 @@
 --- Gateways as data: the files that are here, and tables of users.
 local core = require("multimodal.core")
 local mm = require("multimodal")
+local profiles = require("multimodal.client.profile")
 
 local names = { "openai", "openrouter", "openroute", "yourouter", "gdc", "glm", "zai", "khatash" }
 local jpg = "\255\216\255\224"
@@ -26,6 +27,22 @@ local function mine(fields)
 end
 
 describe("gateways #small", function()
+  it("say what differs in another dialect", function()
+    local gateway = {
+      name = "mine", base_url = "https://h/v1", model_required = true,
+      dialects = { gemini = { base_url = "https://h/g", auth = "x-goog-api-key" } },
+    }
+    local other = profiles.of { gateway = gateway, dialect = "gemini" }
+    assert.same({ "gemini", "https://h/g", "x-goog-api-key", true }, { other.dialect, other.base_url, other.auth, other.model_required })
+    assert.equal(gateway, profiles.of { gateway = gateway, dialect = "openai" })
+    assert.equal("Bearer $API_KEY", assert(client(gateway):request "Hi").headers.Authorization)
+    local headers = assert(client({ name = "mine", base_url = "https://h/v1", auth = "x-api-key" }):request "Hi").headers
+    assert.same({ "$API_KEY" }, { headers["x-api-key"], headers.Authorization })
+    assert(misuse(client, gateway, { dialect = "mine" }):find('dialect: mine speaks openai, gemini, not "mine"', 1, true))
+    assert(misuse(mine, { dialects = { gemini = { adress = "x" } } }):find("dialects.gemini: adress: unknown option", 1, true))
+    assert(misuse(mine, { auth = "basic" }):find('auth: expected "bearer" or "x-api-key"', 1, true))
+  end)
+
   it("that are here say hello, each at its own address", function()
     for gateway, url in pairs {
       openai = "https://api.openai.com/v1", openrouter = "https://openrouter.ai/api/v1", openroute = "https://openroute.cn/api/v1",

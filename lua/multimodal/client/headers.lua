@@ -100,6 +100,13 @@ end
 --- Options that are headers, at whatever gateway.
 local named = { { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_title", "X-Title" } }
 
+--- The header of the key: a token of its own name, or the usual one.
+local function add_key(list, places, name)
+  local bearer = not name or name == "bearer"
+  list[1] = { name = bearer and "Authorization" or name, prefix = bearer and "Bearer " or "" }
+  places[list[1].name:lower()] = 1
+end
+
 --- What headers a request has, without the key itself.
 --- @param client table
 --- @param options table     effective
@@ -108,9 +115,7 @@ local named = { { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_ti
 --- @return multimodal.HeaderPlan
 function M.plan(client, options, dialect_headers, stream)
   local list, places = {}, {}
-  if client.key.given then
-    list[1], places.authorization = { name = "Authorization", prefix = "Bearer " }, 1
-  end
+  if client.key.given then add_key(list, places, client.profile.auth) end
   set(list, places, "Content-Type", "application/json")
   set(list, places, "Accept", stream and "text/event-stream" or "application/json")
   add_all(list, places, dialect_headers)

@@ -1,6 +1,6 @@
 --- A gateway without sockets: scripted answers, told through the whole dialect, and a record of what was asked.
 --- Names: new.
-local core = require("multimodal.core")
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
@@ -28,10 +28,6 @@ local statuses = {
   content_filter = { 400, "content_policy_violation" }, server = { 500 },
 }
 
-local function encode(value)
-  return assert(json.encode(value))
-end
-
 --- Parts of an answer: text in one, pictures in another list.
 local function parts_of(answer)
   if type(answer) == "string" then return { answer }, {} end
@@ -47,105 +43,6 @@ local function parts_of(answer)
     end
   end
   return texts, images
-end
-
-local function image_field(part)
-  local opened, err = part:opened()
-  if not opened then error(tostring(err), 0) end
-  return { type = "image_url", image_url = { url = opened.blob and core.data_url_of(opened.blob) or opened.url } }
-end
-
-local function image_fields(images)
-  local list = {}
-  for i, part in ipairs(images) do list[i] = image_field(part) end
-  return core.array(list)
-end
-
-local function words(texts)
-  local count = 0
-  for _, text in ipairs(texts) do
-    for _ in text:gmatch("%S+") do count = count + 1 end
-  end
-  return count
-end
-
-local function usage_of(request, texts)
-  local asked, said = #(request:json().messages or {}), words(texts)
-  return { prompt_tokens = asked, completion_tokens = said, total_tokens = asked + said }
-end
-
---- Calls of tools as a message has them; arguments are a table or text.
-local function call_fields(calls)
-  local list = {}
-  for i, call in ipairs(calls) do
-    local arguments = call.arguments or {}
-    if type(arguments) == "table" then arguments = encode(arguments) end
-    list[i] = { id = call.id or "call_" .. i, type = "function", ["function"] = { name = call.name, arguments = arguments } }
-  end
-  return core.array(list)
-end
-
---- A whole body, as text.
-local function whole(request, texts, images, calls)
-  return encode {
-    id = "mock", object = "chat.completion", created = 0, model = request.options.model,
-    choices = { { index = 0, finish_reason = calls and "tool_calls" or "stop", message = {
-      role = "assistant", content = table.concat(texts), images = images[1] and image_fields(images) or nil,
-      tool_calls = calls and call_fields(calls) or nil,
-    } } },
-    usage = usage_of(request, texts),
-  }
-end
-
---- The pieces in which a text is streamed: words with the space before them.
-local function pieces(text)
-  local list, from = {}, 1
-  while from <= #text do
-    local _, to = text:find("^%s*%S+", from)
-    to = to or #text
-    list[#list + 1] = text:sub(from, to)
-    from = to + 1
-  end
-  return list
-end
-
-local function event(value)
-  return "data: " .. (type(value) == "string" and value or encode(value)) .. "\n\n"
-end
-
-local function chunk(model, delta, reason)
-  return event {
-    id = "mock", object = "chat.completion.chunk", created = 0, model = model,
-    choices = { { index = 0, delta = delta, finish_reason = reason } },
-  }
-end
-
---- The chunks of a call: its name, then its arguments in two pieces.
-local function call_chunks(model, list, calls)
-  for i, call in ipairs(call_fields(calls)) do
-    local arguments, index = call["function"].arguments, i - 1
-    local half = math.floor(#arguments / 2)
-    call.index, call["function"].arguments = index, ""
-    list[#list + 1] = chunk(model, { tool_calls = core.array { call } })
-    for _, piece in ipairs { arguments:sub(1, half), arguments:sub(half + 1) } do
-      list[#list + 1] = chunk(model, { tool_calls = core.array { { index = index, ["function"] = { arguments = piece } } } })
-    end
-  end
-end
-
---- The events of a stream; the last three are its end.
-local function streamed(request, texts, images, calls)
-  local model = request.options.model
-  local list = { chunk(model, { role = "assistant", content = "" }) }
-  for _, text in ipairs(texts) do
-    for _, piece in ipairs(pieces(text)) do list[#list + 1] = chunk(model, { content = piece }) end
-  end
-  for _, part in ipairs(images) do list[#list + 1] = chunk(model, { images = core.array { image_field(part) } }) end
-  if calls then call_chunks(model, list, calls) end
-  list[#list + 1] = chunk(model, core.raw "{}", calls and "tool_calls" or "stop")
-  list[#list + 1] = event { id = "mock", model = model, choices = core.array {}, usage = usage_of(request, texts) }
-  list[#list + 1] = event "[DONE]"
-  return list
 end
 
 --- What stands for a connection: a status, headers, pieces of a body, and perhaps the error it ends with.
@@ -212,17 +109,27 @@ local function refusal(answer)
   return {
     status = answer.status or status[1],
     headers = headers("application/json", retry),
-    pieces = { encode { error = {
+    pieces = { assert(json.encode { error = {
       message = answer.message or ("mock: " .. answer.kind), type = answer.kind, code = answer.code or status[2],
-    } } },
+    } }) },
   }
 end
 
+--- How each dialect writes an answer: whole(request, texts, images, calls) -> text; streamed(the same) -> pieces; and
+--- `tail`, how many pieces at the end of a stream say that it is complete.
+local tellers = { openai = compat.lazy("multimodal.client.mock.openai") }
+
+local function teller_of(request)
+  local name = request.client.dialect.name
+  return tellers[name] or misuse(("mock: no answer can be told in the dialect %q"):format(tostring(name)))
+end
+
 local function told(request, texts, images, calls)
+  local teller = teller_of(request)
   if not request.streams then
-    return { status = 200, headers = headers("application/json"), pieces = { whole(request, texts, images, calls) } }
+    return { status = 200, headers = headers("application/json"), pieces = { teller.whole(request, texts, images, calls) } }
   end
-  return { status = 200, headers = headers("text/event-stream"), pieces = streamed(request, texts, images, calls) }
+  return { status = 200, headers = headers("text/event-stream"), pieces = teller.streamed(request, texts, images, calls) }
 end
 
 --- An answer that calls tools, perhaps with something said before.
@@ -244,7 +151,7 @@ local function broken(request, answer)
   fields = told(request, { answer.text }, {})
   fields.failure = failure
   if request.streams then
-    for _ = 1, 3 do table.remove(fields.pieces) end
+    for _ = 1, teller_of(request).tail do table.remove(fields.pieces) end
   else
     fields.pieces[1] = fields.pieces[1]:sub(1, -2)
   end

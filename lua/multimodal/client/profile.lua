@@ -46,6 +46,8 @@ M.fields = {
   location = text,                                  -- the option that stands for an absent location
   key_variable = text,                              -- the environment's variable of the key
   dialect = text,                                   -- "openai" where absent
+  dialects = kind("table", "a table of dialect = fields"), -- others it speaks, and what differs in them
+  auth = one_of("bearer", "x-api-key", "x-goog-api-key"), -- where the key goes; "bearer" where absent
   headers = kind("table", "a table of name = value"), -- go with every request
   options = kind("table", "a table of options"),    -- defaults under the client's
   model_required = flag,
@@ -113,6 +115,7 @@ local function check(profile, place)
     if limits[name] then options_table.check(limits[name], M.part_limits, place .. "limits." .. name .. ": ") end
   end
   if profile.options then options_table.check(profile.options, nil, place .. "options: ") end
+  for name, fields in pairs(profile.dialects or {}) do check(fields, place .. "dialects." .. name .. ": ") end
 end
 
 local function unknown(name)
@@ -130,14 +133,17 @@ local function of_file(name)
   return nil
 end
 
+local function over(base, own)
+  local all = {}
+  for name, value in pairs(base) do all[name] = value end
+  for name, value in pairs(own) do all[name] = value end
+  return all
+end
+
 --- A profile with the fields of the one that it is like.
 local function filled(profile)
   if not profile.like then return profile end
-  local base = filled(of_file(profile.like) or unknown(profile.like))
-  local all = {}
-  for name, value in pairs(base) do all[name] = value end
-  for name, value in pairs(profile) do all[name] = value end
-  return all
+  return over(filled(of_file(profile.like) or unknown(profile.like)), profile)
 end
 
 --- Mocks are objects that know more than data; they are taken as they are.
@@ -148,15 +154,36 @@ local function of_table(gateway)
   return filled(gateway)
 end
 
---- The profile that a client's options name.
---- @param given table
---- @return multimodal.Profile
-function M.of(given)
+--- The names of the dialects that a gateway speaks, in order.
+local function spoken(profile)
+  local names = {}
+  for name in pairs(profile.dialects or {}) do names[#names + 1] = name end
+  table.sort(names)
+  table.insert(names, 1, profile.dialect or "openai")
+  return table.concat(names, ", ")
+end
+
+--- A profile as it is in another dialect than its usual one. Mocks take any.
+local function in_dialect(profile, dialect)
+  if not dialect or dialect == (profile.dialect or "openai") or getmetatable(profile) ~= nil then return profile end
+  local fields = profile.dialects and profile.dialects[dialect]
+  if not fields then misuse(("dialect: %s speaks %s, not %q"):format(profile.name, spoken(profile), dialect)) end
+  return over(over(profile, { dialect = dialect }), fields)
+end
+
+local function named(given)
   local gateway = given.gateway
   if type(gateway) == "table" then return of_table(gateway) end
   if gateway then return filled(of_file(gateway) or unknown(gateway)) end
   if given.base_url then return require("multimodal.gateway.compatible") end
   misuse('client: no gateway; pass gateway = or base_url =, or set MULTIMODAL_CLIENT to "gateway/model"')
+end
+
+--- The profile that a client's options name.
+--- @param given table
+--- @return multimodal.Profile
+function M.of(given)
+  return in_dialect(named(given), given.dialect)
 end
 
 local function needed(profile, options, name)

@@ -4,7 +4,7 @@
 --- What a profile may say is listed in client/profile.lua.
 local decode = require("multimodal.dialect.openai.decode")
 local encode = require("multimodal.dialect.openai.encode")
-local failure = require("multimodal.dialect.openai.failure")
+local failure = require("multimodal.dialect.failure")
 local stream = require("multimodal.dialect.openai.stream")
 
 --- @type multimodal.Dialect

@@ -3,6 +3,7 @@
 local audio = require("multimodal.dialect.openai.audio")
 local content = require("multimodal.dialect.openai.content")
 local json = require("multimodal.json")
+local lifted = require("multimodal.dialect.lifted")
 local tool_calls = require("multimodal.reply.tool_calls")
 
 local M = {}
@@ -52,7 +53,7 @@ function Choice:append_content(value)
     buffer.n, buffer[n] = n, value
     return
   end
-  for _, piece in ipairs(content.is_mixed(value) and value or { value }) do
+  for _, piece in ipairs(lifted.is_mixed(value) and value or { value }) do
     if type(piece) ~= "string" then self.content.blob = piece end
     push(self.content, piece)
   end
@@ -110,7 +111,7 @@ local function content_of(buffer)
     for i, piece in ipairs(list) do list[i] = as_part(piece) end
     return json.array(list)
   end
-  return list[2] == nil and list[1] or content.mixed(list, buffer.blob)
+  return list[2] == nil and list[1] or lifted.mixed(list, buffer.blob)
 end
 
 --- Take an image element unless it came before.
@@ -135,8 +136,8 @@ local function merge_detail(list, detail)
     list[#list + 1] = last
   end
   for name, value in pairs(detail) do
-    if name == "text" and detail.type == "reasoning.text" and content.text(value) then
-      push(last.text, content.text(value))
+    if name == "text" and detail.type == "reasoning.text" and lifted.text(value) then
+      push(last.text, lifted.text(value))
     elseif last.fields[name] == nil or last.fields[name] == json.null then
       last.fields[name] = value
     end

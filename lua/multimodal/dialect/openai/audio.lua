@@ -1,6 +1,6 @@
 --- Audio that comes in fragments: base64 cut anywhere, or padded on its own in each, and a transcript.
 --- Names: new append whole.
-local content = require("multimodal.dialect.openai.content")
+local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
 
 local M = {}
@@ -38,7 +38,7 @@ function M.append(audio, fragment)
   for name, value in pairs(fragment) do
     if name ~= "data" and name ~= "transcript" and audio.fields[name] == nil then audio.fields[name] = value end
   end
-  local words, data = content.present(fragment.transcript), content.present(fragment.data)
+  local words, data = lifted.present(fragment.transcript), lifted.present(fragment.data)
   audio.transcript[#audio.transcript + 1] = words
   if not data then return nil, words end
   local bytes = decode_fragment(audio, data)

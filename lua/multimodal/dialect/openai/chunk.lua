@@ -5,6 +5,7 @@ local content = require("multimodal.dialect.openai.content")
 local decode = require("multimodal.dialect.openai.decode")
 local finish_of = require("multimodal.reply.finish")
 local json = require("multimodal.json")
+local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
 local native = require("multimodal.dialect.openai.native")
 
@@ -12,7 +13,7 @@ local next, type = next, type
 
 local M = {}
 
-local list, present = content.list, content.present
+local list, present = lifted.list, lifted.present
 
 --- The choice at an index, begun where it is new.
 --- @param state table
@@ -68,7 +69,7 @@ local function take_thought(choice, text, out)
 end
 
 local function take_part(state, choice, part, out)
-  if type(part) ~= "table" or content.is_mixed(part) then return take_text(state, choice, part, out) end
+  if type(part) ~= "table" or lifted.is_mixed(part) then return take_text(state, choice, part, out) end
   if part.type == "thinking" or part.type == "reasoning" then
     return take_thought(choice, decode.thought(part), out)
   end
@@ -85,7 +86,7 @@ local handlers = {}
 
 function handlers.content(state, choice, value, out)
   if type(value) == "string" then return take_text(state, choice, value, out) end
-  if type(value) == "table" and not content.is_mixed(value) then
+  if type(value) == "table" and not lifted.is_mixed(value) then
     for _, part in ipairs(value) do take_part(state, choice, part, out) end
   else
     take_text(state, choice, value, out)
@@ -141,7 +142,7 @@ local function keep(slot, name, wire)
 end
 
 local function arguments_of(value)
-  return type(value) == "table" and not content.is_mixed(value) and value or content.text(value)
+  return type(value) == "table" and not lifted.is_mixed(value) and value or lifted.text(value)
 end
 
 local function take_fragment(choice, wire, out)
@@ -185,7 +186,7 @@ local is_first = { role = true, content = true, images = true, audio = true }
 local function take_other(state, choice, name, value, out, event, position)
   local handler = handlers[name]
   if handler then return handler(state, choice, value, out, event, position) end
-  local text = content.text(value)
+  local text = lifted.text(value)
   if text then choice:append(name, text) else choice.message[name] = value end
 end
 

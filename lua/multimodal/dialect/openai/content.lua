@@ -1,72 +1,17 @@
 --- What stands in `content`, `images` and `annotations`: text and media, in whatever form a gateway gives them.
---- Names: is_blob is_mixed mixed text present list split url_of picture memory.
-local json = require("multimodal.json")
+--- Names: split url_of picture memory.
+local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
 
 local M = {}
 
-local type, getmetatable = type, getmetatable
-local nothing = {} -- for reading alone
-
-local function class_name(value)
-  local class = getmetatable(value)
-  return type(class) == "table" and class.__name or nil
-end
-
---- Bytes that the decoder lifted out of the text.
-function M.is_blob(value)
-  return type(value) == "userdata" and class_name(value) == "multimodal.blob"
-end
-
---- A list of strings and blobs: text with media amid.
-function M.is_mixed(value)
-  return type(value) == "table" and class_name(value) == "multimodal.mixed"
-end
+local type = type
 
 local kinds = { image = "image", audio = "audio", video = "video" }
 
 local function kind_of(blob)
   local mime = blob:mime()
   return mime and kinds[mime:match("^%a+")] or nil
-end
-
-local mixed_class
-
---- A list of strings and blobs, one blob at least, as text with media amid: its tostring is the original text.
---- @param list (string|userdata)[]
---- @param blob userdata  one of those in the list
-function M.mixed(list, blob)
-  mixed_class = mixed_class or getmetatable(json.decode('"x\1\49\1"', { media = { blob } }))
-  return setmetatable(list, mixed_class)
-end
-
---- The original text of a field that may have been lifted; nil for what is no text.
---- @param value any
---- @return string?
-function M.text(value)
-  if type(value) == "string" then return value end
-  if M.is_mixed(value) then return tostring(value) end
-  if M.is_blob(value) then return tostring(M.mixed({ value }, value)) end
-  return nil
-end
-
---- The original text where there is any, else nil.
---- @param value any
---- @return string?
-function M.present(value)
-  if value == nil or value == "" then return nil end
-  if type(value) == "string" then return value end
-  local text = M.text(value)
-  return text ~= "" and text or nil
-end
-
---- A list to read, empty where there is none.
---- @param value any
---- @return table
-function M.list(value)
-  if value == nil then return nothing end
-  if type(value) ~= "table" or M.is_mixed(value) then return nothing end
-  return value[1] ~= nil and next(value, 1) == nil and value or json.closed(value)
 end
 
 local function add_text(parts, text)
@@ -115,7 +60,7 @@ end
 
 local function part_of_blob(blob)
   local kind = kind_of(blob)
-  return kind and media.from_blob(kind, blob) or M.text(blob)
+  return kind and media.from_blob(kind, blob) or lifted.text(blob)
 end
 
 local picture_link = "^%s*(https?://[^%s\"<>]+%.(%a+)[^%s\"<>]*)%s*$"
@@ -135,11 +80,11 @@ end
 --- Pieces of a value: strings and media by turns.
 local function pieces_of(value)
   local pieces = {}
-  for _, piece in ipairs(M.is_mixed(value) and value or { value }) do
+  for _, piece in ipairs(lifted.is_mixed(value) and value or { value }) do
     if type(piece) == "string" and piece:find(";base64,", 1, true) then
       cut(piece, pieces)
     else
-      pieces[#pieces + 1] = M.is_blob(piece) and part_of_blob(piece) or piece
+      pieces[#pieces + 1] = lifted.is_blob(piece) and part_of_blob(piece) or piece
     end
   end
   return pieces
@@ -173,10 +118,10 @@ end
 --- The URL of an image element: under `image_url.url`, or where gateways put it instead.
 --- @return any  string or blob
 function M.url_of(element)
-  if type(element) ~= "table" or M.is_mixed(element) then return element end
+  if type(element) ~= "table" or lifted.is_mixed(element) then return element end
   local url = element.image_url
   if url == nil then url = element.url end
-  if type(url) == "table" and not M.is_mixed(url) then url = url.url end
+  if type(url) == "table" and not lifted.is_mixed(url) then url = url.url end
   return url
 end
 
@@ -185,7 +130,7 @@ end
 --- @return multimodal.Media?   nil where it is malformed
 function M.picture(element)
   local url = M.url_of(element)
-  if M.is_blob(url) then return media.from_blob("image", url) end
+  if lifted.is_blob(url) then return media.from_blob("image", url) end
   if type(url) ~= "string" then return nil end
   if url:find("^%s*[Dd][Aa][Tt][Aa]:") then return (media.new("image", { data_url = url }):opened()) end
   if url:find("^https?://%S+$") then return media.from_url("image", url) end
@@ -199,7 +144,7 @@ function M.memory()
   local seen, first = {}, {}
   return function(url)
     local key = url
-    if M.is_blob(url) then
+    if lifted.is_blob(url) then
       local size = url:size()
       local other = first[size]
       if not other then

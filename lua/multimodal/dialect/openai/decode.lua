@@ -2,9 +2,10 @@
 --- Names: decode body reasoning thought wire_usage.
 --- A stream that is accumulated to the same shape goes through `body` as well.
 local content = require("multimodal.dialect.openai.content")
-local failure = require("multimodal.dialect.openai.failure")
+local failure = require("multimodal.dialect.failure")
 local finish = require("multimodal.reply.finish")
 local json = require("multimodal.json")
+local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
 local native = require("multimodal.dialect.openai.native")
 local tool_calls = require("multimodal.reply.tool_calls")
@@ -21,20 +22,20 @@ local M = {}
 --- @field event table?                                   or what they are read from
 --- @field warnings string[]?
 
-local list, present = content.list, content.present
+local list, present = lifted.list, lifted.present
 
 --- The text of a thinking part: a string, or a list of text parts.
 --- @param part table
 --- @return string
 function M.thought(part)
-  local texts = { content.text(part.thinking) or content.text(part.text) }
-  for _, piece in ipairs(list(part.thinking)) do texts[#texts + 1] = content.text(piece.text) end
+  local texts = { lifted.text(part.thinking) or lifted.text(part.text) }
+  for _, piece in ipairs(list(part.thinking)) do texts[#texts + 1] = lifted.text(piece.text) end
   return table.concat(texts)
 end
 
 --- Read one part of a content list; thinking goes to `thoughts`.
 local function read_part(part, parts, thoughts, known)
-  if type(part) ~= "table" or content.is_mixed(part) then return content.split(part, parts) end
+  if type(part) ~= "table" or lifted.is_mixed(part) then return content.split(part, parts) end
   local kind = part.type
   if kind == "thinking" or kind == "reasoning" then
     thoughts[#thoughts + 1] = M.thought(part)
@@ -50,7 +51,7 @@ end
 
 local function read_content(value, known)
   local parts = {}
-  if type(value) ~= "table" or content.is_mixed(value) then
+  if type(value) ~= "table" or lifted.is_mixed(value) then
     if value ~= nil then content.split(value, parts) end
     return parts
   end
@@ -82,14 +83,14 @@ local function add_audio(message, parts, warnings)
   local audio = message.audio
   if type(audio) ~= "table" then return end
   local part
-  if content.is_blob(audio.data) then
+  if lifted.is_blob(audio.data) then
     part = media.from_blob("audio", audio.data)
   elseif type(audio.data) == "string" and audio.data ~= "" then
     local written = media.new("audio", { base64 = audio.data }):opened()
     if written then part = media.from_blob("audio", written.blob) else warnings[#warnings + 1] = "the audio is broken base64" end
   end
   if not part then return end
-  part.id, part.transcript = present(audio.id), content.text(audio.transcript)
+  part.id, part.transcript = present(audio.id), lifted.text(audio.transcript)
   part.expires_at = audio.expires_at
   parts[#parts + 1] = part
 end
@@ -99,7 +100,7 @@ local function reasoning_of_details(details)
   local texts = {}
   for _, detail in ipairs(list(details)) do
     if type(detail) == "table" then
-      texts[#texts + 1] = content.text(detail.text) or content.text(detail.summary)
+      texts[#texts + 1] = lifted.text(detail.text) or lifted.text(detail.summary)
     end
   end
   local text = table.concat(texts)
@@ -119,7 +120,7 @@ local function read_call(wire)
   local custom = type(wire.custom) == "table" and wire.custom or {}
   local arguments = of.arguments
   if arguments == nil then arguments = custom.input end
-  if content.is_blob(arguments) or content.is_mixed(arguments) then arguments = content.text(arguments) end
+  if lifted.is_blob(arguments) or lifted.is_mixed(arguments) then arguments = lifted.text(arguments) end
   return present(wire.id), present(of.name) or present(custom.name) or present(wire.name), arguments
 end
 

@@ -1,11 +1,11 @@
 --- What of an assistant's message must go back to its gateway as it came, and only if it came.
 --- Names: message_in exact has_more of.
-local content = require("multimodal.dialect.openai.content")
 local json = require("multimodal.json")
+local lifted = require("multimodal.dialect.lifted")
 
 local M = {}
 
-local list, present = content.list, content.present
+local list, present = lifted.list, lifted.present
 
 --- The message of a choice, under whatever name it came.
 --- @param choice table

@@ -1,18 +1,18 @@
 --- A streamed chat completion: chunks in, neutral events out, and a whole body accumulated on the way.
 --- Names: begin delta text_delta ended finish partial.
 local chunk = require("multimodal.dialect.openai.chunk")
-local content = require("multimodal.dialect.openai.content")
 local decode = require("multimodal.dialect.openai.decode")
 local error_class = require("multimodal.error")
-local failure = require("multimodal.dialect.openai.failure")
+local failure = require("multimodal.dialect.failure")
 local halves = require("multimodal.dialect.openai.halves")
 local json = require("multimodal.json")
+local lifted = require("multimodal.dialect.lifted")
 local usage_of = require("multimodal.reply.usage")
 
 local M = {}
 
 local next, type = next, type
-local present = content.present
+local present = lifted.present
 
 --- A state for one stream.
 --- @param options? {skip_bad_chunks: boolean?, concat_names: boolean?}

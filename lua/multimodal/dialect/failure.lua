@@ -3,7 +3,7 @@
 local error_class = require("multimodal.error")
 local headers_of = require("multimodal.reply.headers")
 local json = require("multimodal.json")
-local kinds = require("multimodal.dialect.openai.kinds")
+local kinds = require("multimodal.dialect.kinds")
 
 local M = {}
 
