@@ -1,8 +1,10 @@
 --- A client: a gateway, a key, a model and defaults. It makes requests of prompts and sends them.
 --- Names: new has.
 local compat = require("multimodal.compat")
+local account = require("multimodal.client.account")
 local chat = compat.lazy("multimodal.client.chat")
 local error_class = require("multimodal.error")
+local fallback = require("multimodal.client.fallback")
 local fetch = require("multimodal.client.fetch")
 local headers = require("multimodal.client.headers")
 local http = compat.lazy("multimodal.client.http")
@@ -15,6 +17,7 @@ local profiles = require("multimodal.client.profile")
 local request = require("multimodal.client.request")
 local secret = require("multimodal.client.secret")
 local size = compat.lazy("multimodal.client.size")
+local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
 
@@ -34,6 +37,7 @@ media.set_fetch(fetch.get)
 --- @field driver multimodal.Driver?  of a mock; else the host's
 --- @field plans table            headers that do not change from call to call
 --- @field shelf table            what was fetched of the gateway: its models
+--- @field spent multimodal.Spent  by it and the clients derived of it
 local Client = { __name = "multimodal.client" }
 Client.__index = Client
 
@@ -109,6 +113,7 @@ local function build(given)
     driver = profile.driver,
     plans = {},
     shelf = {},
+    spent = account.new(),
   }, Client)
 end
 
@@ -151,6 +156,7 @@ function Client:with(changes)
   end
   local made = build(merged)
   if not changes.gateway and made.base.root == self.base.root then made.shelf = self.shelf end
+  made.spent = self.spent
   return made
 end
 
@@ -176,6 +182,13 @@ function Client:for_call(own, raw)
   return client, options
 end
 
+--- Scheme, host and port of its gateway.
+--- @return string
+function Client:origin()
+  local parts = assert(urls.split(self.base.root))
+  return urls.origin(parts)
+end
+
 --- The request that a prompt makes, to look at or to send later.
 --- @async
 --- @param prompt string|table
@@ -186,6 +199,20 @@ function Client:request(prompt, options)
   return request.new(self, prompt, options, false)
 end
 
+local function sent(client, prompt, options, opens)
+  local made, err = request.new(client, prompt, options, opens)
+  if not made then return nil, err end
+  return made:send()
+end
+
+local function generate(client, prompt, options)
+  return sent(client, prompt, options, false)
+end
+
+local function open_stream(client, prompt, options)
+  return sent(client, prompt, options, true)
+end
+
 --- Send a prompt and wait for the whole reply. Inside a job it yields; elsewhere it blocks. With on_text or on_event
 --- the reply is streamed to them; one that returns false stops it.
 --- @async
@@ -194,9 +221,7 @@ end
 --- @return multimodal.Reply?
 --- @return multimodal.Error? err   network, HTTP, provider and decode failures; never raised
 function Client:generate(prompt, options)
-  local made, err = request.new(self, prompt, options, false)
-  if not made then return nil, err end
-  return made:send()
+  return fallback.run(self, generate, prompt, options)
 end
 
 --- Send a prompt and stream the reply. Opens with its first content: what is refused is nil, err here.
@@ -206,9 +231,7 @@ end
 --- @return multimodal.Stream?
 --- @return multimodal.Error? err
 function Client:stream(prompt, options)
-  local made, err = request.new(self, prompt, options, true)
-  if not made then return nil, err end
-  return made:send()
+  return fallback.run(self, open_stream, prompt, options)
 end
 
 --- Begin a conversation, or take one up again from the text that chat:dump() gave.
@@ -227,7 +250,7 @@ end
 --- @return multimodal.Reply?       has at least one picture
 --- @return multimodal.Error? err   kind no_output where none came; err.partial is the reply
 function Client:image(prompt, options)
-  return image.send(self, prompt, options)
+  return fallback.run(self, image.send, prompt, options)
 end
 
 --- Ask any other endpoint: ai:http { "POST", "/embeddings", json = { ... } }.

@@ -17,6 +17,7 @@ local M = {}
 --- @field body string?           the first 4096 bytes of the body
 --- @field where string?          the caller's line, "describe.lua:12"
 --- @field part string?           "messages[2].content[1]"
+--- @field fallbacks multimodal.Error[]?  of the clients that were asked before
 --- @field gateway string?
 --- @field model string?
 local Error = { __name = "multimodal.error" }

@@ -64,6 +64,45 @@ local seconds = with(of("seconds above 0", function(value) return finite(value) 
 local waiting = with(of("seconds, 0 or more", function(value) return finite(value) and value >= 0 end), "off")
 local strings = either(text, list_or_table)
 
+--- A table of amounts above 0; a "store" is what counts for several processes.
+local function amounts_of(name, fields)
+  local names = {}
+  for field in pairs(fields) do names[#names + 1] = field end
+  table.sort(names)
+  return of(("a table of %s, numbers above 0"):format(table.concat(names, ", ")), function(value)
+    if type(value) ~= "table" then return false end
+    for field, amount in pairs(value) do
+      local usage = fields[field]
+      if not usage then M.unknown(field, fields, name .. ": ") end
+      if usage == "store" then
+        if (type(amount) ~= "table" and type(amount) ~= "userdata") or type(amount.incr) ~= "function" then return false end
+      elseif not finite(amount) or amount <= 0 then
+        return false
+      end
+    end
+    return true
+  end)
+end
+
+--- What may answer in the place of a client, by the names of the classes.
+local answering = { ["multimodal.client"] = true, ["multimodal.mock"] = true }
+
+local fallback = of("a list of clients or mocks, perhaps with on = { kinds of errors }", function(value)
+  if type(value) ~= "table" then return false end
+  for name, item in pairs(value) do
+    if name == "on" then
+      if type(item) ~= "table" then return false end
+      for _, kind_of in ipairs(item) do
+        if not error_class.kinds[kind_of] then M.unknown(tostring(kind_of), error_class.kinds, "fallback: on: ") end
+      end
+    else
+      local class = type(name) == "number" and type(item) == "table" and getmetatable(item)
+      if not class or not answering[class.__name] then return false end
+    end
+  end
+  return value[1] ~= nil
+end)
+
 local clock_functions = { now = true, sleep = true, random = true }
 
 --- The one table of options. `false` is always allowed: it takes the option away, or is its value.
@@ -125,6 +164,11 @@ M.known = {
     end
     return true
   end),
+  limit = amounts_of("limit", {
+    concurrent = true, per_host = true, requests_per_minute = true, tokens_per_minute = true, store = "store",
+  }),
+  budget = amounts_of("budget", { requests = true, output_tokens = true, cost = true }),
+  fallback = fallback,
   -- client
   gateway = of_client(strings),
   base_url = of_client(text),
@@ -146,6 +190,7 @@ M.known = {
   -- hooks
   on_text = hook,
   on_event = hook,
+  observe = hook,
 }
 
 --- Options that stand beside the source of a medium: mm.image { "cat.jpg", detail = "high" }.

@@ -97,6 +97,7 @@
 --- @field timing fun(self): table
 --- @field close fun(self)                                     the socket closes at once
 --- @field leave fun(self)                                     read to its end mark: the connection may be used again
+--- @field done (fun()|false)?                                 set by who asked: called when it is closed or left; may be called again
 
 --- How a dialect is used. All functions are pure; errors are multimodal.Error, returned.
 --- @class multimodal.Dialect

@@ -1,18 +1,21 @@
 --- The attempts of one request: each failure is asked whether another follows, and one deadline is over all of them.
 --- Names: run reading options.
+local account = require("multimodal.client.account")
 local clocks = require("multimodal.policy.clocks")
 local compat = require("multimodal.compat")
 local core = require("multimodal.core")
 local driver_module = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local jobs = require("multimodal.runtime.jobs")
+local limiter = compat.lazy("multimodal.client.limiter")
+local observe = require("multimodal.client.observe")
 local retry = compat.lazy("multimodal.policy.retry")
 local send = require("multimodal.client.send")
 
 local M = {}
 
---- Options that say how often a request is tried.
-M.options = { "retries", "retry_ambiguous", "max_retry_after", "clock" }
+--- Options that say whether, when and how often a request is tried, and who watches.
+M.options = { "retries", "retry_ambiguous", "max_retry_after", "clock", "limit", "budget", "observe" }
 
 --- A random number in [0, 1): processes that start together must not wait alike.
 local function random()
@@ -27,7 +30,8 @@ end
 --- @field now fun(): number
 --- @field count integer      requests made so far
 --- @field ids string[]?      of the attempts that failed and told theirs
---- @field deadline number?
+--- @field deadline number?    the wait for a place is not counted
+--- @field place multimodal.Place?  of the attempt under way
 
 local function new(options, request)
   local driver = request and request.client.driver or driver_module.current()
@@ -48,6 +52,11 @@ local function add_id(self, id)
   self.ids[#self.ids + 1] = id
 end
 
+--- The most seconds that a server may ask for; nil: the policy's own.
+local function most_wait(options)
+  return options.max_retry_after == false and math.huge or options.max_retry_after
+end
+
 --- What the policy is told of a failure.
 local function case_of(self, err, operation)
   local options, request, told = self.options, self.request, err.told or {}
@@ -57,20 +66,74 @@ local function case_of(self, err, operation)
     operation = operation, error = err, parsed = told.parsed, verdict = told.retry,
     conflicts = request and request.client.profile.retries_conflicts, ambiguous = ambiguous,
     attempts = self.count, retries = options.retries, random = of_clock(self, "random", random)(),
-    max_retry_after = options.max_retry_after == false and math.huge or options.max_retry_after,
+    max_retry_after = most_wait(options),
     left = self.deadline and self.deadline - self.now(),
   }
 end
 
+--- A place among those that the client may have in flight.
+local function enter(self)
+  local limit = self.options.limit
+  if not limit then return true end
+  local place, err = limiter.of(limit):enter(self.request, {
+    now = self.now, clock = self.options.clock, max_wait = most_wait(self.options) or retry.defaults.max_retry_after,
+  })
+  if not place then return nil, err end
+  if self.deadline then self.deadline = self.deadline + place.waited end
+  self.place = place
+  return true
+end
+
+--- Whether an attempt may be made: its budget, its place, and the hook's say.
+local function admit(self)
+  local spent = account.refuse(self.options)
+  if spent then return nil, spent end
+  local entered, err = enter(self)
+  if not entered then return nil, err end
+  local stopped = observe.request(self.request, self.count + 1)
+  if stopped then return nil, stopped end
+  return true
+end
+
+local function leave(self)
+  if self.place then self.place:leave() end
+end
+
+--- An answer whose head is here.
+local function take(self, answer, read)
+  local place = self.place
+  answer.place = place
+  if self.count > 1 then answer.attempts, answer.earlier_ids = self.count, self.ids end
+  if place then place:learn(answer.headers) end
+  if answer:accepted() then return read(answer) end
+  local err = answer:refused()
+  if place and err.retryable ~= false then place:hold(err.retry_after) end
+  return nil, err
+end
+
 --- One attempt of a request.
 local function try(self, read)
+  local admitted, refusal = admit(self)
+  if not admitted then
+    leave(self)
+    return nil, refusal, true
+  end
   local answer, err, unsent = send.open(self.request, self)
+  if not answer then leave(self) end
   if unsent then return nil, err, true end
   self.count = self.count + 1
+  account.began(self.request.client, self.options)
   if not answer then return nil, error_class.new(err) end
-  if self.count > 1 then answer.attempts, answer.earlier_ids = self.count, self.ids end
-  if answer:accepted() then return read(answer) end
-  return nil, answer:refused()
+  return take(self, answer, read)
+end
+
+--- What a failure that no attempt follows tells of them all.
+local function give_up(self, err, begun)
+  if self.count > 0 then err.attempts = self.count end
+  err.request_ids = self.ids or {}
+  if begun then err.maybe_accepted = true end
+  if self.request then observe.failure(self.request, self.count, err) end
+  return nil, err
 end
 
 --- Make attempts until one brings something, or no other may follow.
@@ -81,12 +144,9 @@ local function repeated(self, operation, once, read)
     add_id(self, err.request_id)
     local seconds, begun
     if not unsent then seconds, begun = retry.after(case_of(self, err, operation)) end
-    if not seconds then
-      if self.count > 0 then err.attempts = self.count end
-      err.request_ids = self.ids or {}
-      if begun then err.maybe_accepted = true end
-      return nil, err
-    end
+    if not seconds then return give_up(self, err, begun) end
+    local stopped = self.request and observe.retry(self.request, self.count, err, seconds)
+    if stopped then return give_up(self, stopped) end
     of_clock(self, "sleep", jobs.sleep)(seconds)
   end
 end

@@ -3,6 +3,7 @@
 local compat = require("multimodal.compat")
 local dump = require("multimodal.client.dump")
 local error_class = require("multimodal.error")
+local fallback = require("multimodal.client.fallback")
 local messages = require("multimodal.prompt.messages")
 local prompts = require("multimodal.prompt.prompt")
 local raws = require("multimodal.client.raw")
@@ -97,9 +98,11 @@ local function send(chat, prompt, more, opens)
   local written, all = prompts.new(prompt, more), messages.of(chat.messages)
   for _, message in ipairs(written.messages) do all[#all + 1] = message end
   local answer, err = guarded(chat, function()
-    local made, fault = request.new(chat.client, { messages = all }, written.options, opens)
-    if not made then return nil, fault end
-    return made:send()
+    return fallback.run(chat.client, function(client, history, options)
+      local made, fault = request.new(client, history, options, opens)
+      if not made then return nil, fault end
+      return made:send()
+    end, { messages = all }, written.options)
   end)
   return answer, err, written.messages
 end

@@ -1,6 +1,7 @@
 --- Pictures from an endpoint of their own, POST /images/generations and /images/edits, for gateways whose chat gives none.
 --- Names: send.
 local access = require("multimodal.client.access")
+local account = require("multimodal.client.account")
 local error_class = require("multimodal.error")
 local http = require("multimodal.client.http")
 local json = require("multimodal.json")
@@ -92,7 +93,7 @@ end
 --- Options of the prompt that the call has too.
 local passed_on = {
   "headers", "query", "timeout", "connect_timeout", "first_byte_timeout", "idle_timeout", "retries", "retry_ambiguous",
-  "max_retry_after", "clock",
+  "max_retry_after", "clock", "limit", "budget", "observe",
 }
 
 --- Send what was said as a request for pictures.
@@ -118,7 +119,9 @@ function M.send(request, shape)
       kind = "protocol", code = "syntax", message = "the pictures came without JSON" .. (fault and ": " .. fault.message or ""),
     }, { gateway = client.name, model = options.model, request_id = answer.request_id, where = error_class.caller() })
   end
-  return reply.new(neutral_of(request, value), {
+  local neutral = neutral_of(request, value)
+  account.settle(client, options, neutral.usage, "")
+  return reply.new(neutral, {
     outcome = "complete", gateway = client.name, model = options.model, request_id = answer.request_id, status = answer.status,
     headers = answer.headers, url = answer.url, attempts = answer.attempts, request_ids = answer.request_ids, warnings = request.warnings,
   })

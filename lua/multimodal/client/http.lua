@@ -5,6 +5,7 @@ local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
+local observe = require("multimodal.client.observe")
 local options_table = require("multimodal.options")
 local request = require("multimodal.client.request")
 local urls = require("multimodal.policy.url")
@@ -47,6 +48,7 @@ for _, name in ipairs(attempts.options) do fields[name] = known[name] end
 --- @field request_id string?
 --- @field request_ids string[]  one an attempt that told its id
 --- @field attempts integer
+--- @field timing table     seconds
 --- @field blob userdata     the bytes as a core.blob: save them, or send them on
 --- @field body string       the bytes
 --- @field json any          the body as a value, nil where it is no JSON
@@ -128,11 +130,13 @@ local function read(answer)
   local event, err = answer.exchange:next()
   answer.exchange:close()
   if err then return nil, answer:fail(answer:cut(err)) end
-  return setmetatable({
+  local made = setmetatable({
     status = answer.status, headers = answer.headers, url = answer.url, request_id = answer:request_id(),
     attempts = answer.attempts or 1, request_ids = answer:request_ids(),
-    blob = event and event.media and event.media[1],
+    timing = answer.exchange:timing(), blob = event and event.media and event.media[1],
   }, Answer)
+  observe.response(answer.request, made, answer.exchange)
+  return made
 end
 
 local function operation_of(call)
@@ -168,6 +172,7 @@ function M.send(client, given)
     options = options,
     warnings = {},
     streams = false,
+    operation = "http",
     decoder = { format = "bytes" },
   }, Call), operation_of(call), read)
   if not answer then return nil, error_class.new(err, { gateway = client.name, where = error_class.caller() }) end

@@ -3,19 +3,14 @@
 local catalogue = require("multimodal.client.catalogue")
 local drawing = require("multimodal.client.drawing")
 local error_class = require("multimodal.error")
-local media = require("multimodal.media")
 local options_table = require("multimodal.options")
+local prompts = require("multimodal.prompt.prompt")
 local raws = require("multimodal.client.raw")
 local request = require("multimodal.client.request")
 
-local M = {}
+local said = prompts.said
 
---- An option as the call names it: beside the prompt, or in it.
-local function said(prompt, more, name)
-  if more and more[name] ~= nil then return more[name] end
-  if type(prompt) == "table" and not media.is(prompt) and prompt.type == nil then return prompt[name] end
-  return nil
-end
+local M = {}
 
 --- Pictures and text, but from a model that is known to give nothing but pictures: such a one refuses the word text.
 local function modalities_of(client, model)

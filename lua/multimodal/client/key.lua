@@ -1,5 +1,6 @@
 --- The key of a client: where it comes from, and how it is named where it must not be shown.
 --- Names: new.
+local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local secret = require("multimodal.client.secret")
 
@@ -66,6 +67,15 @@ end
 
 -- The last key of each client as it was given and as it is sent: beside the objects, where no dump shows it.
 local last = setmetatable({}, { __mode = "k" })
+
+--- A name for the key that does not tell it: alike for the same key, in every process but where a function gives it.
+--- @return string
+function Key:identity()
+  if not self.given then return "none" end
+  local value = self.from_environment and os.getenv(self.variable) or secret.reveal(self.source)
+  if type(value) == "function" then return tostring(value):gsub(": .*", "") .. " " .. self.variable end
+  return core.sha256():update(value or ""):hex():sub(1, 16)
+end
 
 --- The key for one request.
 --- @return string? key       nil alone when the client has none and needs none

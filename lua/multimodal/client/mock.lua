@@ -88,6 +88,7 @@ end
 
 function Exchange:close()
   self.pieces, self.at, self.finished = {}, 0, true
+  if self.done then self.done() end
 end
 Exchange.leave = Exchange.close
 

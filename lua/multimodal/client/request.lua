@@ -266,6 +266,7 @@ local function try(self, made_of)
 end
 
 local function opened(answer)
+  answer.opened = true
   return answer
 end
 
@@ -302,7 +303,9 @@ function methods:send()
   end
   local stream_of, err = try(self, function(answer)
     answer.steps = loop
-    return stream.open(answer)
+    local begun, fault = stream.open(answer)
+    answer.opened = begun ~= nil
+    return begun, fault
   end)
   if not stream_of then return nil, err end
   if not self.opens then return stream_of:reply() end

@@ -1,9 +1,11 @@
 --- An answer whose head is here: refused, read whole, or handed to a stream; replies and errors get their context.
 --- Names: new.
 local access = require("multimodal.client.access")
+local account = require("multimodal.client.account")
 local check = require("multimodal.client.check")
 local error_class = require("multimodal.error")
 local media = require("multimodal.media")
+local observe = require("multimodal.client.observe")
 local reply_headers = require("multimodal.reply.headers")
 local reply = require("multimodal.reply.reply")
 local jobs = require("multimodal.runtime.jobs")
@@ -23,6 +25,9 @@ local M = {}
 --- @field schema multimodal.Schema?  what the reply's data must fit
 --- @field attempts integer?  requests made for it; 1 where absent
 --- @field earlier_ids string[]?  of the attempts that failed
+--- @field place multimodal.Place?  among those in flight, left when the exchange is closed
+--- @field first_text number?  seconds from the start of the exchange
+--- @field opened boolean?     its failures are no attempt's any more
 local Response = {}
 Response.__index = Response
 
@@ -46,9 +51,31 @@ function M.new(request, exchange, status, headers, url)
   }, Response)
 end
 
+--- Seconds since the exchange began, but for those in line before.
+local function timing_of(self)
+  local timing = self.exchange:timing()
+  timing.first_text = self.first_text
+  if self.place then timing.queued = (timing.queued or 0) + self.place.waited end
+  return timing
+end
+
 local function close(self)
   self.exchange:close()
-  self.timing = self.exchange:timing()
+  self.timing = timing_of(self)
+end
+
+--- The first text of a stream is here.
+function Response:noted_text()
+  self.first_text = self.exchange:timing().total
+end
+
+--- Count what an answer cost, once.
+local function settle(self, made)
+  if self.settled then return end
+  self.settled = true
+  account.settle(self.request.client, self.request.options, made.usage, made.text)
+  if self.place then self.place:settle(made.usage) end
+  if made.outcome == "complete" then observe.response(self.request, made, self.exchange) end
 end
 
 --- @return string?
@@ -105,7 +132,7 @@ function Response:reply(neutral, outcome)
   end
   local choices = neutral.choices
   for i = 1, #choices do messages.adopt(choices[i].message) end
-  return reply.new(neutral, {
+  local made = reply.new(neutral, {
     outcome = outcome,
     gateway = client.name,
     model = self.request.options.model,
@@ -115,8 +142,10 @@ function Response:reply(neutral, outcome)
     attempts = self.attempts or 1,
     request_ids = self.earlier_ids and self:request_ids(reply_headers.request_id(self.headers, neutral.raw)),
     warnings = self.request.warnings,
-    timing = self.timing or self.exchange:timing(),
+    timing = self.timing or timing_of(self),
   })
+  if outcome then settle(self, made) end
+  return made
 end
 
 local unfinished = {
@@ -151,7 +180,7 @@ function Response:fail(err)
   local request = self.request
   if request.opens ~= nil then check.advise(err, request.client, request.options) end
   local id = err.request_id or self:request_id()
-  return error_class.new(err, {
+  local failed = error_class.new(err, {
     gateway = request.client.name,
     model = request.options.model,
     status = self.status,
@@ -160,6 +189,8 @@ function Response:fail(err)
     attempts = self.attempts or 1,
     where = error_class.caller(),
   })
+  if self.opened then observe.failure(request, self.attempts or 1, failed) end
+  return failed
 end
 
 --- The failure of a body that ended before its time: a lost connection is a cut, whatever the socket said.

@@ -57,7 +57,7 @@ end
 --- Send a request once, redirects followed, and wait for the head of the answer.
 --- @async
 --- @param request multimodal.Request
---- @param under {driver: multimodal.Driver, now: fun(): number, deadline: number?}
+--- @param under {driver: multimodal.Driver, now: fun(): number, deadline: number?, place: multimodal.Place?}
 --- @return multimodal.Response?
 --- @return multimodal.Error? err
 --- @return boolean? unsent   nothing was sent, and nothing would be
@@ -70,11 +70,14 @@ function M.open(request, under)
     if late then return nil, late, hop.hops == 0 end
     local exchange, fault = start(under.driver, request, hop, left)
     if not exchange then return nil, fault, hop.hops == 0 end
+    if under.place then under.place:until_closed(exchange) end
     local status, fields = exchange:head()
     if not status then return failed(exchange, fields) end
     local following, refused = redirect.next(hop, status, fields)
     if refused then return failed(exchange, refused) end
     if not following then return response.new(request, exchange, status, fields, hop.url) end
+    -- The place goes with the next hop.
+    exchange.done = false
     exchange:close()
     hop = following
   end

@@ -1,5 +1,5 @@
 --- A prompt as the user wrote it, read into messages and options.
---- Names: new add_system.
+--- Names: new said with_system.
 local error_class = require("multimodal.error")
 local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
@@ -66,6 +66,17 @@ function M.new(prompt, more)
   end
   if list[1] == nil then error_class.misuse("prompt: nothing to say; write a string, a part or messages = { ... }") end
   return { messages = list, options = next(options) ~= nil and options or nil }
+end
+
+--- An option as the call names it: beside the prompt, or in it.
+--- @param prompt any
+--- @param more? table
+--- @param name string
+--- @return any   nil where the call does not name it
+function M.said(prompt, more, name)
+  if more and more[name] ~= nil then return more[name] end
+  if type(prompt) == "table" and getmetatable(prompt) == nil and prompt.type == nil then return prompt[name] end
+  return nil
 end
 
 --- The messages with the system text of the options before them.

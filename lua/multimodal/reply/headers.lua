@@ -1,5 +1,5 @@
 --- What the headers of a reply say about it, whoever sent it.
---- Names: get request_id retry_after reset should_retry.
+--- Names: get request_id retry_after reset remaining should_retry.
 local M = {}
 
 --- A header by its lower-case name; the first value where there are several.
@@ -159,6 +159,16 @@ function M.reset(headers, now)
     if left and (not longest or left > longest) then longest = left end
   end
   return longest
+end
+
+--- How many requests or tokens may still be asked for before the bucket is full again.
+--- @param headers table?
+--- @param what "requests"|"tokens"
+--- @return number?
+function M.remaining(headers, what)
+  local value = M.get(headers, "x-ratelimit-remaining-" .. what) or M.get(headers, "anthropic-ratelimit-" .. what .. "-remaining")
+    or what == "requests" and M.get(headers, "x-ratelimit-remaining")
+  return wait(value)
 end
 
 --- What the server says about trying again, nil where it says nothing.

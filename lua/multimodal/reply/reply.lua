@@ -35,8 +35,9 @@ local M = {}
 --- @field url string?                    the last one, after redirects
 --- @field attempts integer
 --- @field from_journal boolean
+--- @field fallbacks multimodal.Error[]   of the clients that were asked before; each names its gateway and model
 --- @field warnings string[]
---- @field timing table
+--- @field timing table                   seconds: queued dns connect tls sent first_byte first_text total
 --- @field raw table                      the decoded body; of a stream, accumulated to the same shape
 
 --- What is known of a reply beside its body. All may be absent.
@@ -84,6 +85,7 @@ local views = {
   citations = empty,
   tool_calls = empty,
   steps = empty,
+  fallbacks = empty,
   warnings = empty,
   headers = empty,
   timing = empty,

@@ -10,6 +10,7 @@ local M = {}
 --- @field partial multimodal.Reply     what has come so far
 --- @field request_id string?
 --- @field warnings string[]
+--- @field fallbacks multimodal.Error[]?  of the clients that were asked before
 --- @field on_end fun(reply: multimodal.Reply)?  called once it has ended well
 local Stream = { __name = "multimodal.stream" }
 local methods = {}
@@ -30,6 +31,7 @@ local methods = {}
 --- @field adopt (fun(self, events: table[]))?  sees each event before it is handed out
 --- @field on_text (fun(text: string): any)?
 --- @field on_event (fun(event: table): any)?
+--- @field noted_text (fun(self))?      the first text is here
 
 --- @class multimodal.StreamSteps
 --- @field wants fun(self, reply: multimodal.Reply): boolean   its tools are to be run
@@ -50,10 +52,24 @@ local function is_open(self)
   return not self.over or self.turn ~= false
 end
 
+--- next_text of an exchange, which tells the source of the first text and then makes way.
+local function noting(self, source, next_text)
+  return function(exchange)
+    local text, why = next_text(exchange)
+    if text then
+      self.next_text, self.silent = next_text, false
+      source:noted_text()
+    end
+    return text, why
+  end
+end
+
 --- Read from an answer.
 local function begin(self, source)
   self.source, self.exchange, self.dialect = source, source.exchange, source.dialect
   self.next_text, self.text_delta, self.state = source.exchange.next_text, source.dialect.text_delta, source:begin()
+  self.silent = source.noted_text ~= nil
+  if self.silent then self.next_text = noting(self, source, self.next_text) end
   self.request_id = source:request_id()
   self.over, self.turn, self.made = false, false, nil
 end
@@ -89,6 +105,7 @@ end
 local function conclude(self, made)
   local source = self.source
   if source.steps then source.steps:finish(made) end
+  made.fallbacks = self.fallbacks
   local unfit = source.schema and source:check(made)
   if unfit then return fail(self, unfit) end
   self.result, self.last = made, { type = "done", reply = made }
@@ -136,6 +153,16 @@ local function finish(self, err)
   fail(self, cut or unfinished)
 end
 
+--- Tell the source of the first text among some events.
+local function note_text(self, deltas)
+  for i = 1, #deltas do
+    if deltas[i].type == "text" then
+      self.silent, self.next_text = false, self.exchange.next_text
+      return self.source:noted_text()
+    end
+  end
+end
+
 local function receive(self)
   local event, err = self.exchange:next()
   if not event then return finish(self, err) end
@@ -145,6 +172,7 @@ local function receive(self)
   local deltas, fault = self.dialect.delta(self.state, event)
   if not deltas then return fail(self, fault) end
   if self.source.adopt then self.source:adopt(deltas) end
+  if self.silent then note_text(self, deltas) end
   self.queue, self.at = deltas, 1
   if self.dialect.ended(self.state) then finish(self) end
 end

@@ -76,6 +76,7 @@ local function stop(self, how)
   self.sent, self.received = self.raw:progress()
   how(self.raw)
   self.loop:forget(self.id)
+  if self.done then self.done() end
 end
 
 --- Close the socket at once.
@@ -141,7 +142,7 @@ local function request(self, req)
   -- raw_text is kept because it is called for each text of a stream; what is known at the end has its place at once.
   return setmetatable({
     raw = raw, raw_text = raw.next_text, id = raw:id(), loop = self,
-    closed = false, figures = false, sent = 0, received = 0,
+    closed = false, figures = false, sent = 0, received = 0, done = false,
   }, Exchange)
 end
 

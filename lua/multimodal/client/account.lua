@@ -1,0 +1,93 @@
+--- What requests cost: the sums of a client, and the budgets that stop a loop which runs away.
+--- Names: new refuse began settle.
+local error_class = require("multimodal.error")
+
+local M = {}
+
+local amounts = { "input_tokens", "output_tokens", "total_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "cost" }
+
+--- What a client and those derived of it spent, as far as the gateway told.
+--- @class multimodal.Spent
+--- @field requests integer       that were sent, retries among them
+--- @field input_tokens integer
+--- @field output_tokens integer
+--- @field total_tokens integer
+--- @field cached_tokens integer
+--- @field cache_write_tokens integer
+--- @field reasoning_tokens integer
+--- @field cost number            as the gateway counts it
+
+--- @return multimodal.Spent
+function M.new()
+  local spent = { requests = 0 }
+  for _, name in ipairs(amounts) do spent[name] = 0 end
+  return spent
+end
+
+-- What was spent under a `budget` table: it may be shared by calls and clients.
+local used = setmetatable({}, { __mode = "k" })
+
+local function used_of(budget)
+  local known = used[budget]
+  if not known then
+    known = M.new()
+    used[budget] = known
+  end
+  return known
+end
+
+--- In the order in which they are looked at.
+local limited = { "requests", "output_tokens", "cost" }
+
+--- The error of a request for which no budget is left.
+--- @param options table
+--- @return multimodal.Error?   kind budget, its code the name of the amount
+function M.refuse(options)
+  local budget = options.budget
+  if not budget then return nil end
+  local spent = used_of(budget)
+  for _, name in ipairs(limited) do
+    if budget[name] and spent[name] >= budget[name] then
+      return error_class.new {
+        kind = "budget", code = name,
+        message = ("budget.%s is spent: %g of %g; nothing was sent"):format(name, spent[name], budget[name]),
+      }
+    end
+  end
+  return nil
+end
+
+local function each(client, options, add)
+  add(client.spent)
+  if options.budget then add(used_of(options.budget)) end
+end
+
+--- A request goes out.
+--- @param client multimodal.Client
+--- @param options table
+function M.began(client, options)
+  each(client, options, function(spent) spent.requests = spent.requests + 1 end)
+end
+
+--- What the gateway does not count is guessed for the budget by the length of the text.
+local function with_guess(usage, text)
+  if usage and usage.output_tokens then return usage end
+  local guessed = { output_tokens = math.ceil(#text / 4) }
+  for name, value in pairs(usage or {}) do guessed[name] = value end
+  return guessed
+end
+
+--- Add what an answer cost.
+--- @param client multimodal.Client
+--- @param options table
+--- @param usage multimodal.Usage?
+--- @param text string   of the answer
+function M.settle(client, options, usage, text)
+  local told = client.spent
+  each(client, options, function(spent)
+    local all = spent == told and usage or spent ~= told and with_guess(usage, text) or {}
+    for _, name in ipairs(amounts) do spent[name] = spent[name] + (all[name] or 0) end
+  end)
+end
+
+return M
