@@ -72,6 +72,7 @@ local given = {
     name = "weather", description = "The weather.", parameters = { city = "string" } } } }]],
   ["Structured output"] = ("ai = mocked { %q, %q } letter = mm.file 'letter.pdf'"):format(order, order),
   ["Pictures"] = 'ai = mocked { mm.image "cat.jpg", "A cat." }',
+  ["Limits, budgets, and who answers instead"] = 'ai = mocked { { kind = "overloaded" }, { kind = "overloaded" }, { kind = "overloaded" } }',
   ["Models, checks and sizes"] = [[reply = "gen-1" ai = mocked {
     { body = '{"data":[{"id":"m","context_length":9,"pricing":{"prompt":"0.1"},"architecture":{"output_modalities":["image"]}}]}' },
     { body = '{"data":{"id":"gen-1","total_cost":0.5}}' } }]],
@@ -82,6 +83,7 @@ local prints = {
   ["Ten lines"] = { "image/jpeg, 480 x 360 pixels", 'You said: "Hello!"' },
   ["Replies and streams"] = { "finish" },
   ["Errors"] = { 'file %(ENOENT.-%): messages%[1%]%.content%[2%]: cannot read "cat.jgp": no such file or directory' },
+  ["Limits, budgets, and who answers instead"] = { "overloaded %(529, mock any%).-%s+3%s+0" },
   ["Jobs"] = { 'You said: "A"%s+You said: "B"' },
   ["Tests without a network"] = { "Hello!" },
   ["Seeing what is sent"] = { "POST%s+http.*%$YOUROUTER_API_KEY" },
