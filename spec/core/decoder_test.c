@@ -373,7 +373,37 @@ static void test_empty(void) {
   mm_decoder_unref(d);
 }
 
+static bool begins(const char *type, const char *text) {
+  struct body b = other(type, text);
+  struct mm_decoder *d;
+  CHECK(mm_decoder_new(&b.options, &d) == MM_OK);
+  mm_decoder_head(d, 200, type);
+  CHECK(!mm_decoder_begun(d));
+  CHECK(mm_decoder_feed(d, text, strlen(text)) == MM_OK);
+  bool begun = mm_decoder_begun(d);
+  mm_decoder_unref(d);
+  return begun;
+}
+
+/* Signs of life are no content. */
+static void test_begun(void) {
+  static const char events[] = "text/event-stream";
+  CHECK(!begins(events, ": OPENROUTER PROCESSING\n\n: OPENROUTER"));
+  CHECK(!begins(events, "\n\nretry: 3000\nid: 7\nevent: x\n"));
+  CHECK(!begins(events, "garbage\n"));
+  CHECK(begins(events, ": OPENROUTER PROCESSING\n\ndata: a"));
+  CHECK(begins(events, "data: a\n\n"));
+  CHECK(!begins("application/json", " \n\t \n"));
+  CHECK(begins("application/json", " \n{"));
+  CHECK(!begins(NULL, " \n"));
+  CHECK(begins(NULL, "{"));
+  CHECK(!begins("application/json", "[ "));
+  CHECK(begins("application/json", "[ {"));
+  CHECK(begins("image/png", "\n"));
+}
+
 int main(void) {
+  test_begun();
   test_sse();
   test_lenient();
   test_strict();

@@ -8,7 +8,7 @@ describe("the clock of", function()
   local s, engine
 
   before_each(function()
-    s, engine = server.start(), assert(net.engine())
+    s, engine = server.start { deaf = true }, assert(net.engine())
   end)
   after_each(function()
     engine:close()
@@ -32,6 +32,11 @@ describe("the clock of", function()
     return request
   end
 
+  it("connecting runs while nobody takes the connection", function()
+    local _, err = drive.fetch(engine, s.deaf_url, clocks("connect_timeout", 0.2))
+    assert.same({ "timeout", "connect", false }, { err.kind, err.code, err.maybe_accepted })
+  end)
+
   it("connecting covers TLS", function()
     s:script({ { wait = 0.5 } }, { on = "connect" })
     local _, err, exchange = drive.fetch(engine, (s.url:gsub("^http", "https")), clocks("connect_timeout", 0.2))
@@ -54,6 +59,82 @@ describe("the clock of", function()
     assert.is_nil(err)
     assert.same({ "ok" }, list)
     assert.is_true(exchange:timing().total > 1.6)
+  end)
+
+  local alive = { { repeats = { server.comment(), { wait = 0.05 } } } }
+  local event_stream = server.head(200, { ["Content-Type"] = "text/event-stream", ["Transfer-Encoding"] = "chunked" })
+
+  it("the first byte is not ended by a head", function()
+    s:script({ event_stream, { stall = true } }):script({ server.head(200, { ["Content-Length"] = 5 }), { stall = true } })
+    for _ = 1, 2 do
+      local list, err, exchange = drive.fetch(engine, s.url, clocks("first_byte_timeout", 0.2))
+      assert.same({ {}, "first_byte", true }, { list, err.code, err.maybe_accepted })
+      exchange:close()
+    end
+  end)
+
+  it("the first byte is not ended by comments, which keep silence away", function()
+    s:script({ event_stream, alive })
+    local request = clocks("first_byte_timeout", 0.8)
+    request.idle_timeout = 0.4
+    local list, err, exchange = drive.fetch(engine, s.url, request)
+    assert.same({ {}, "first_byte" }, { list, err.code })
+    exchange:close()
+  end)
+
+  it("the first byte is not ended by white space before a value", function()
+    s:script({ server.head(200, { ["Content-Type"] = "application/json", ["Transfer-Encoding"] = "chunked" }),
+      { repeats = { { send = "  \n", chunk = 3 }, { wait = 0.05 } } } })
+    local request = clocks("first_byte_timeout", 0.8)
+    request.idle_timeout = 0.4
+    local list, err, exchange = drive.fetch(engine, s.url, request)
+    assert.same({ {}, "first_byte" }, { list, err.code })
+    exchange:close()
+  end)
+
+  it("the first byte is ended by the first of an event that comes slowly", function()
+    local request = clocks("first_byte_timeout", 0.9)
+    request.idle_timeout = 0.6
+    s:script({ event_stream, { times = 4, repeats = alive[1].repeats },
+      { send = "data: slow and steady\n\n", chunk = 1, split = 6, every = 0.05 }, server.last_chunk })
+    s:script({ server.head(200, { ["Content-Length"] = 13 }), { send = '{"a":"bcdef"}', split = 1, every = 0.1 } })
+    for _, expected in ipairs { "slow and steady", '{"a":"bcdef"}' } do
+      local list, err = drive.fetch(engine, s.url, request)
+      assert.is_nil(err)
+      assert.same({ expected }, list)
+    end
+  end)
+
+  it("the first byte does not run while the kernel still has the body", function()
+    s:script({ { buffer = 8192 } }, { on = "connect" })
+    s:script({ { read = "all", piece = 16384, every = 0.05 }, server.text(200, "ok") })
+    local request = clocks("first_byte_timeout", 0.6)
+    request.idle_timeout = 0.6
+    request.method, request.body = "POST", core.body_raw({ ("x"):rep(150000) })
+    local list, err = drive.fetch(engine, s.url, request)
+    assert.is_nil(err)
+    assert.same({ "ok" }, list)
+  end)
+
+  it("silence runs while the kernel cannot get rid of a body", function()
+    s:script({ { buffer = 8192 } }, { on = "connect" })
+    s:script({ { read = 1000 }, { stall = true } })
+    local request = clocks("idle_timeout", 0.3)
+    request.method, request.body = "POST", core.body_raw({ ("x"):rep(300000) })
+    local _, err, exchange = drive.fetch(engine, s.url, request)
+    assert.same({ "timeout", "idle", true }, { err.kind, err.code, err.maybe_accepted })
+    exchange:close()
+  end)
+
+  it("silence starts anew when a body is sent after the head of its answer", function()
+    s:script({ { buffer = 8192 } }, { on = "connect" })
+    s:script({ { read = 1000 }, server.head(200, { ["Content-Length"] = 2 }), { read = "all", piece = 16384, every = 0.05 },
+      { wait = 0.3 }, "ok" })
+    local request = clocks("idle_timeout", 0.6)
+    request.method, request.body = "POST", core.body_raw({ ("x"):rep(150000) })
+    local list, err = drive.fetch(engine, s.url, request)
+    assert.is_nil(err)
+    assert.same({ "ok" }, list)
   end)
 
   it("silence runs between bytes", function()

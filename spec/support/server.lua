@@ -24,6 +24,8 @@
 ---   { read = n }            n bytes of the body, or "all"; at most one `every` seconds with `piece` bytes (65536) each;
 ---                           0 reads nothing. A script without a read step begins with { read = "all" }; one with a read
 ---                           step takes no byte from the socket outside it, so that nobody notices a closing meanwhile
+---   { repeats = { ... } }   the steps in it over and over, `times` of them; without, for ever
+---   { buffer = bytes }      what the kernel takes in for this connection before it is read; on = "connect"
 ---   { close = true }        { reset = true }  with RST       { shutdown = true }  no more bytes, but reads on
 ---   { ... }                 a list of steps, spliced
 --- Framing of send and fill: `chunk` = size or list of sizes, the last repeating: HTTP chunks (end with server.last_chunk);
@@ -100,6 +102,11 @@ function M.sse(list, options)
   return steps
 end
 
+--- Text that is neither an event nor a part of one, as gateways send it while they wait: one chunk.
+function M.comment(text)
+  return { send = ": " .. (text or "OPENROUTER PROCESSING") .. "\n\n", chunk = 65536 }
+end
+
 --- Write one line for the child; it reads them before it answers the next request.
 function Server:tell(record)
   assert(self.scripts:write(cjson.encode(record), "\n"))
@@ -125,6 +132,9 @@ end
 local apply = {
   listen = function(self, entry)
     self.port, self.url = entry.port, ("http://127.0.0.1:%d"):format(entry.port)
+  end,
+  deaf = function(self, entry)
+    self.deaf_url = ("http://127.0.0.1:%d"):format(entry.port)
   end,
   connect = function(self, entry)
     self.connections[entry.connection] = { connected = entry.at }
@@ -235,19 +245,21 @@ local function main_path()
 end
 
 --- Start a server of its own on a free port. It ends with `stop`, or when this process does.
+--- @param options? {deaf: boolean?}  deaf: with a second port, .deaf_url, whose queue is full: no connection to it is made
 --- @return table server   .url .port
-function M.start()
+function M.start(options)
+  local deaf = options and options.deaf
   local dir = os.tmpname()
   os.remove(dir)
   assert(os.execute("mkdir -m 700 '" .. dir .. "'"))
   local scripts = new_file(dir .. "/scripts")
   new_file(dir .. "/log"):close()
-  local alive = assert(io.popen(("exec lua5.4 '%s' '%s'"):format(main_path(), dir), "w"))
+  local alive = assert(io.popen(("exec lua5.4 '%s' '%s' %s"):format(main_path(), dir, deaf and "deaf" or ""), "w"))
   local self = setmetatable({
     dir = dir, alive = alive, scripts = scripts, log = assert(io.open(dir .. "/log", "rb")), offset = 0,
     seen = {}, by_id = {}, connections = {},
   }, Server)
-  assert(self:wait(function() return self.port end), "server_main.lua did not start")
+  assert(self:wait(function() return self.port and (self.deaf_url or not deaf) end), "server_main.lua did not start")
   return self
 end
 

@@ -1,5 +1,5 @@
 --- The child of server.lua: an HTTP/1.1 server on luv that does what its scripts say. Run as
---- `lua5.4 server_main.lua DIR`: reads DIR/scripts and writes DIR/log, both JSON lines; ends when its stdin does.
+--- `lua5.4 server_main.lua DIR [deaf]`: reads DIR/scripts and writes DIR/log, both JSON lines; ends when its stdin does.
 --- Not here: what steps mean (server.lua tells), HTTP beyond heads, lengths and chunked request bodies.
 local uv = require("luv")
 local cjson = require("cjson").new()
@@ -326,6 +326,14 @@ local verbs = {
     self.tcp:shutdown(function() self:signal("shutdown") end)
     self:await("shutdown")
   end,
+  repeats = function(self, step, request)
+    local left = step.times or math.huge
+    while left > 0 and not self.ended do
+      self:run(step.repeats, request)
+      left = left - 1
+    end
+  end,
+  buffer = function(self, step) self.tcp:recv_buffer_size(step.buffer) end,
   read = function(self, step, request)
     if request then self:read_body(request, step) end
     self:stop_reading()
@@ -349,7 +357,7 @@ end
 
 local function reads(steps)
   for _, step in ipairs(steps) do
-    if type(step) == "table" and (step.read or step[1] and reads(step)) then return true end
+    if type(step) == "table" and (step.read or step.repeats and reads(step.repeats) or step[1] and reads(step)) then return true end
   end
   return false
 end
@@ -413,6 +421,30 @@ local listener = uv.new_tcp()
 assert(listener:bind("127.0.0.1", 0))
 assert(listener:listen(1024, function() accept(listener) end))
 note({ event = "listen", port = listener:getsockname().port })
+
+-- A second port that accepts nobody: when its queue is full, the kernel leaves further connections without an answer.
+local function be_deaf()
+  local deaf, calls = uv.new_tcp(), {}
+  local port
+  local function call(done)
+    calls[#calls + 1] = uv.new_tcp()
+    calls[#calls]:connect("127.0.0.1", port, done)
+  end
+  assert(deaf:bind("127.0.0.1", 0))
+  port = deaf:getsockname().port
+  -- libuv takes one by itself, and none after it until that is accepted.
+  assert(deaf:listen(1, function()
+    local queued = 0
+    for _ = 1, 8 do
+      call(function(err)
+        queued = queued + (err and 0 or 1)
+        if queued == 2 then note({ event = "deaf", port = port }) end
+      end)
+    end
+  end))
+  call(function() end)
+end
+if arg[2] == "deaf" then be_deaf() end
 
 -- A client may close while it is being written to.
 uv.new_signal():start("sigpipe", function() end)

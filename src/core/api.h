@@ -9,7 +9,7 @@
 #include "decoder.h"
 
 #define MM_CORE_API_KEY "multimodal.core.api"
-#define MM_CORE_ABI 1u
+#define MM_CORE_ABI 2u
 
 struct mm_core_api {
   uint32_t abi;        /* MM_CORE_ABI */
@@ -38,6 +38,7 @@ struct mm_core_api {
   int (*decoder_text)(struct mm_decoder *, const char **text, size_t *n);
   size_t (*decoder_ready)(const struct mm_decoder *);
   uint64_t (*decoder_seen)(const struct mm_decoder *);
+  bool (*decoder_begun)(const struct mm_decoder *);
   const struct mm_error *(*decoder_error)(const struct mm_decoder *);
 };
 

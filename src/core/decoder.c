@@ -187,6 +187,10 @@ uint64_t mm_decoder_seen(const struct mm_decoder *d) {
   return d->queue.seen;
 }
 
+bool mm_decoder_begun(const struct mm_decoder *d) {
+  return d->queue.seen || d->text.len || d->lifting || d->spool;
+}
+
 const struct mm_error *mm_decoder_error(const struct mm_decoder *d) {
   return &d->err;
 }

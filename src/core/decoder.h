@@ -78,6 +78,10 @@ MM_NODISCARD int mm_decoder_text(struct mm_decoder *d, const char **text, size_t
 bool mm_decoder_finished(const struct mm_decoder *d); /* mm_decoder_finish was called */
 size_t mm_decoder_ready(const struct mm_decoder *d);  /* bytes held by complete, unread events */
 uint64_t mm_decoder_seen(const struct mm_decoder *d); /* complete events ever framed */
+
+/* Something of an event has come. Comments, blank lines and the white space before a value are
+ * signs of life and no content. */
+bool mm_decoder_begun(const struct mm_decoder *d);
 const struct mm_error *mm_decoder_error(const struct mm_decoder *d); /* code MM_OK while well */
 const char *mm_format_name(enum mm_format format); /* "auto" "sse" "json" "json-array" ... */
 /* The format of a name. Returns false for an unknown one. */

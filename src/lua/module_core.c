@@ -28,6 +28,7 @@ static const struct mm_core_api api = {
     .decoder_text = mm_decoder_text,
     .decoder_ready = mm_decoder_ready,
     .decoder_seen = mm_decoder_seen,
+    .decoder_begun = mm_decoder_begun,
     .decoder_error = mm_decoder_error,
 };
 

@@ -2,10 +2,18 @@
  * In: times that transfer.c noted. Out: exchanges that have run out of time.
  * Not here: connecting, which libcurl times itself.        SPDX-License-Identifier: MIT
  *
+ * First byte runs from the last byte of the request to the first of the answer's content: a head,
+ * a comment and white space keep idle from running out, and do not end it.
+ *
  * Callbacks only note times. The timer is set for the earliest moment at which a clock could have
  * run out; then every exchange is looked at, and it is set again: a look costs some nanoseconds an
  * exchange, and there are at most 32 in the shortest clock's length. */
 #include "engine.h"
+
+#ifdef __linux__
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#endif
 
 #define NEVER UINT64_MAX
 
@@ -20,6 +28,10 @@ static uint64_t to_ms(double seconds) {
 
 static uint64_t least(uint64_t a, uint64_t b) {
   return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b) {
+  return a > b ? a : b;
 }
 
 /* 0 stands for no clock. */
@@ -93,24 +105,49 @@ static struct verdict idle_since(const struct mm_exchange *x, uint64_t at, uint6
   return (struct verdict){idle ? plus(at, idle) : NEVER, "idle", again};
 }
 
+static struct verdict first_byte_since(const struct mm_exchange *x, uint64_t at) {
+  uint64_t first_byte = x->clocks.first_byte;
+  return (struct verdict){first_byte ? plus(at, first_byte) : NEVER, "first_byte", NEVER};
+}
+
+/* Bytes that the system holds for the peer, who has not taken them: megabytes on a slow line, of
+ * which libcurl knows only that they are gone. 0 where the system does not tell, and over HTTP/2,
+ * where a socket is not one exchange's. */
+static uint64_t held_by_system(const struct mm_exchange *x) {
+#ifdef SIOCOUTQ
+  int bytes = 0;
+  if (x->multi == &x->engine->http1 && x->socket != CURL_SOCKET_BAD &&
+      ioctl(x->socket, SIOCOUTQ, &bytes) == 0 && bytes > 0)
+    return (uint64_t)bytes;
+#else
+  (void)x;
+#endif
+  return 0;
+}
+
 /* True while the body is on its way; notes whether it moved since the last look. */
 static bool is_sending(struct mm_exchange *x, uint64_t now) {
-  curl_off_t moved = 0;
+  curl_off_t handed = 0;
   struct mm_clocks *c = &x->clocks;
-  if (c->moved >= x->length) return false;
-  curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &moved);
-  if ((uint64_t)moved == c->moved && c->moved_at > c->started) return true;
-  bool complete = (uint64_t)moved >= x->length;
-  /* Complete at the first look after libcurl took the last bytes: they left when it took them. */
-  if (!complete || c->moved_at > c->read_at) c->moved_at = now;
-  c->moved = (uint64_t)moved;
-  return !complete;
+  if (c->sent || !x->length) return false;
+  curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &handed);
+  uint64_t moved = (uint64_t)handed, held = held_by_system(x);
+  c->sent = moved >= x->length && !held;
+  if (!c->sent && moved == c->moved && held == c->held && c->moved_at > c->started) return true;
+  /* Sent at the first look after libcurl took the last bytes: they left when it took them. */
+  if (!c->sent || c->moved_at > c->read_at) c->moved_at = now;
+  c->moved = moved;
+  c->held = held;
+  return !c->sent;
+}
+
+static bool has_content(const struct mm_exchange *x) {
+  return x->clocks.byte_at && (!x->decoder || x->core->decoder_begun(x->decoder));
 }
 
 static struct verdict judge(struct mm_exchange *x, uint64_t now) {
   struct mm_clocks *c = &x->clocks;
-  struct verdict never = {NEVER, NULL, NEVER};
-  if (x->state != MM_RUNNING || x->paused) return never;
+  if (x->state != MM_RUNNING || x->paused) return (struct verdict){NEVER, NULL, NEVER};
   uint64_t again = plus(now, slice(c));
   bool connected = c->byte_at || mm_exchange_info(x, CURLINFO_PRETRANSFER_TIME_T) > 0;
   if (!connected) {
@@ -118,11 +155,11 @@ static struct verdict judge(struct mm_exchange *x, uint64_t now) {
     return (struct verdict){NEVER, NULL, again};
   }
   bool sending = is_sending(x, now);
-  uint64_t moved_at = c->moved_at > c->read_at ? c->moved_at : c->read_at;
-  if (c->byte_at && !sending) return idle_since(x, c->byte_at, NEVER);
-  if (sending) return idle_since(x, c->byte_at > moved_at ? c->byte_at : moved_at, again);
-  return (struct verdict){c->first_byte ? plus(moved_at, c->first_byte) : NEVER, "first_byte",
-                          NEVER};
+  uint64_t sent_at = most(c->moved_at, c->read_at), moved_at = most(sent_at, c->byte_at);
+  if (sending) return idle_since(x, moved_at, again);
+  struct verdict idle = idle_since(x, moved_at, NEVER), first_byte = first_byte_since(x, sent_at);
+  if (!c->byte_at) return first_byte;
+  return has_content(x) || idle.due <= first_byte.due ? idle : first_byte;
 }
 
 /* Ends the exchange, or returns when to look at it next. */

@@ -77,7 +77,9 @@ struct mm_clocks {
   uint64_t byte_at;  /* last byte received, 0: none yet */
   uint64_t read_at;  /* libcurl took the last bytes of the body */
   uint64_t moved_at; /* upload was last seen to have moved, or not to be complete */
-  uint64_t moved;    /* bytes of the body sent at that time */
+  uint64_t moved;    /* bytes of the body that libcurl had handed to the system at that time */
+  uint64_t held;     /* bytes of those that the peer's system had not taken */
+  bool sent;         /* it had taken them all */
 };
 
 struct mm_exchange {
@@ -93,6 +95,7 @@ struct mm_exchange {
   bool left;                  /* nobody reads any more; freed when it ends */
   char *url;                  /* owned; for messages, of which only the host is shown */
   CURL *easy;                 /* NULL once done */
+  curl_socket_t socket;       /* that libcurl watches for it, CURL_SOCKET_BAD: none */
   struct curl_slist *headers; /* owned */
   bool has_type;              /* the caller set a Content-Type */
   struct mm_body *body;       /* owned reference, until done */

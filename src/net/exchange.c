@@ -18,6 +18,7 @@ int mm_exchange_new(struct mm_engine *e, struct mm_exchange **out) {
   x->core = e->core;
   x->engine = e;
   x->id = ++e->last_id;
+  x->socket = CURL_SOCKET_BAD;
   mm_link_init(&x->in_all);
   mm_link_init(&x->in_queue);
   mm_link_init(&x->in_ready);

@@ -199,7 +199,7 @@ void mm_fail_clock(struct mm_exchange *x, const char *code) {
     const char *text;
   } clocks[] = {
       {"connect", "no connection to %s within connect_timeout"},
-      {"first_byte", "%s sent no byte of an answer within first_byte_timeout"},
+      {"first_byte", "%s sent nothing of an answer within first_byte_timeout"},
       {"idle", "nothing moved between here and %s for idle_timeout"},
       {"total", "the exchange with %s took longer than timeout"},
   };

@@ -125,9 +125,22 @@ static void give_up(struct mm_engine *e, CURL *easy, enum mm_fault fault) {
   e->look = true;
 }
 
+/* Which socket an exchange uses, for the clock that looks at what it still holds. */
+static void note_socket(CURL *easy, curl_socket_t socket, int what) {
+  char *private = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+  struct mm_exchange *x = (struct mm_exchange *)(void *)private;
+  if (!x) return;
+  if (what != CURL_POLL_REMOVE)
+    x->socket = socket;
+  else if (x->socket == socket)
+    x->socket = CURL_SOCKET_BAD;
+}
+
 static int on_socket(CURL *easy, curl_socket_t socket, int what, void *user, void *socket_user) {
   struct mm_multi *m = user;
   struct watch *w = socket_user;
+  note_socket(easy, socket, what);
   if (what == CURL_POLL_REMOVE) {
     if (!w) return 0;
     curl_multi_assign(m->curl, socket, NULL);

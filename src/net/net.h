@@ -40,7 +40,7 @@ struct mm_request {
   struct mm_body *body;       /* or NULL */
   struct mm_decoder *decoder; /* or NULL: the answer's body is dropped */
   double connect_timeout;     /* seconds, 0: libcurl's own 300; DNS, TLS and proxy included */
-  double first_byte_timeout;  /* seconds from the last byte sent, 0: none */
+  double first_byte_timeout;  /* seconds from the last byte sent to content, 0: none */
   double idle_timeout;        /* seconds without a byte either way, 0: none */
   double timeout;             /* seconds in all, 0: none */
   bool http2;                 /* where TLS offers it and the body allows it */

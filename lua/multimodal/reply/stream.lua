@@ -147,7 +147,7 @@ end
 --- The body ended, with an error or without: complete if the dialect has seen its end.
 local function finish(self, err)
   local cut = err and self.source:cut(err)
-  if cut and cut.kind ~= "truncated" and not (cut.kind == "timeout" and cut.code == "idle") then return fail(self, cut) end
+  if cut and cut.kind ~= "truncated" and cut.kind ~= "timeout" then return fail(self, cut) end
   local neutral, unfinished = self.dialect.finish(self.state)
   if neutral then return succeed(self, neutral) end
   fail(self, cut or unfinished)
