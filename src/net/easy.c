@@ -109,6 +109,7 @@ static void set_proxy(struct setup *s, const struct mm_request *r, const char *p
   set_text(s, CURLOPT_PROXY, proxy);
   if (!proxy[0]) return;
   set_text(s, CURLOPT_NOPROXY, "");
+  if (strncmp(proxy, "https:", 6) != 0) return; /* not every libcurl knows the rest */
   set_long(s, CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
   set_text(s, CURLOPT_PROXY_CAINFO, r->ca_file);
   set_text(s, CURLOPT_PROXY_CAPATH, r->ca_path);
