@@ -15,7 +15,7 @@ test=(cmd:luajit:'luajit2|luajit' pc:luajit:'libluajit2-5.1-dev|libluajit-5.1-de
   cmd:clang:clang fuzzer:clang:'libclang-rt-dev|libclang-common-14-dev'
   cmd:clang-format:clang-format cmd:clang-tidy:clang-tidy cmd:cppcheck:cppcheck
   lua:cqueues:lua-cqueues cmd:nvim:neovim cmd:valgrind:valgrind cmd:luarocks:luarocks cmd:openssl:openssl cmd:python3:python3
-  cmd:ffmpeg:ffmpeg cmd:identify:imagemagick cmd:nginx:nginx-light cmd:git:git cmd:npm:'npm')
+  cmd:ffmpeg:ffmpeg cmd:identify:imagemagick cmd:nginx:nginx-light cmd:tinyproxy:'tinyproxy-bin|tinyproxy' cmd:git:git cmd:npm:'npm')
 
 there() {
   case $1 in

@@ -17,6 +17,7 @@ local profiles = require("multimodal.client.profile")
 local request = require("multimodal.client.request")
 local secret = require("multimodal.client.secret")
 local size = compat.lazy("multimodal.client.size")
+local transport = require("multimodal.client.transport")
 local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
@@ -33,7 +34,7 @@ media.set_fetch(fetch.get)
 --- @field dialect multimodal.Dialect
 --- @field base {root: string, query: string, host: string}
 --- @field key multimodal.Key
---- @field transport table        what the driver needs beside the request
+--- @field transport multimodal.Transport  what the driver needs beside the request
 --- @field driver multimodal.Driver?  of a mock; else the host's
 --- @field plans table            headers that do not change from call to call
 --- @field shelf table            what was fetched of the gateway: its models
@@ -70,27 +71,12 @@ local function resolve_model(options)
   return options
 end
 
-local tls_names = { "ca_file", "ca_path", "client_cert", "insecure" }
-
-local function transport_of(options)
-  local tls
-  for _, name in ipairs(tls_names) do
-    if options[name] then
-      tls = tls or {}
-      tls[name] = options[name]
-    end
-  end
-  -- To the driver nil means what the environment says, and "" none.
-  local proxy = options.proxy
-  if proxy == false then proxy = "" end
-  return { http2 = options.http2, proxy = proxy, no_proxy = options.no_proxy, tls = tls }
-end
-
 --- Options with their keys as secrets. Takes a table of its own.
 local function hide(options)
   local value = options.api_key
   if type(value) == "string" or type(value) == "function" then options.api_key = secret.new(value) end
   if options.headers then options.headers = headers.hide(options.headers) end
+  transport.hide(options)
   return options
 end
 
@@ -109,7 +95,7 @@ local function build(given)
     dialect = dialect_of(options.dialect or profile.dialect or "openai"),
     base = base,
     key = key.new(given.api_key, profile.key_variable),
-    transport = transport_of(options),
+    transport = transport.of(options),
     driver = profile.driver,
     plans = {},
     shelf = {},

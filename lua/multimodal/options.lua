@@ -181,7 +181,9 @@ M.known = {
     return type_of == "string" or type_of == "function" or type_of == "table"
   end)),
   http2 = of_client(flag),
-  proxy = of_client(with(text, "off")),
+  proxy = of_client(with(of("a URL, or mm.secret of one", function(value)
+    return type(value) == "string" or type(value) == "table"
+  end), "off")),
   no_proxy = of_client(text),
   ca_file = of_client(text),
   ca_path = of_client(text),

@@ -79,6 +79,27 @@ describe("redirect", function()
     end
   end)
 
+  it("takes what must not begin twice to no other origin, but to its answer", function()
+    local away = { location = "https://other.example.com/v1" }
+    for _, status in ipairs { 301, 302, 307, 308 } do
+      local following, err = redirect.next(request { operation = "create" }, status, away)
+      assert.is_nil(following)
+      assert.same({ "protocol", "redirect", status }, { err.kind, err.code, err.status })
+      assert(redirect.next(request { operation = "create" }, status, { location = "/v2" }))
+      assert(redirect.next(request { operation = "chat" }, status, away))
+    end
+    local following = assert(redirect.next(request { operation = "create" }, 303, away))
+    assert.same({ "GET", "create" }, { following.method, following.operation })
+  end)
+
+  it("remembers that it was abroad", function()
+    local home = assert(redirect.next(request(), 307, { location = "/v2" }))
+    assert.is_false(home.abroad or false)
+    local away = assert(redirect.next(home, 307, { location = "https://other.example.com/" }))
+    assert.is_true(away.abroad)
+    assert.is_true(assert(redirect.next(away, 307, { location = "https://api.example.com/" })).abroad)
+  end)
+
   it("ends after five", function()
     local hop = request()
     for _ = 1, 5 do hop = assert(redirect.next(hop, 307, { location = "/again" })) end

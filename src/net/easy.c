@@ -87,17 +87,35 @@ static void set_method(struct setup *s, const struct mm_exchange *x, const char 
   if (!post) set_text(s, CURLOPT_CUSTOMREQUEST, method);
 }
 
+/* What libcurl takes of older servers depends on how it was built; older than this is broken. */
 static void set_tls(struct setup *s, const struct mm_request *r) {
+  set_long(s, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
   set_text(s, CURLOPT_CAINFO, r->ca_file);
   set_text(s, CURLOPT_CAPATH, r->ca_path);
   set_text(s, CURLOPT_SSLCERT, r->client_cert);
   set_text(s, CURLOPT_SSLKEY, r->client_key);
+  if (r->client_cert) set_text(s, CURLOPT_KEYPASSWD, ""); /* else a terminal is asked for it */
 #if defined(_WIN32) && LIBCURL_VERSION_NUM >= 0x074700
   if (!r->ca_file && !r->ca_path) set_long(s, CURLOPT_SSL_OPTIONS, CURLSSLOPT_NATIVE_CA);
 #endif
   if (!r->insecure) return;
   set_long(s, CURLOPT_SSL_VERIFYPEER, 0);
   set_long(s, CURLOPT_SSL_VERIFYHOST, 0);
+}
+
+/* Whose no_proxy holds was settled with the proxy. One that is reached over TLS is trusted as
+ * servers are. */
+static void set_proxy(struct setup *s, const struct mm_request *r, const char *proxy) {
+  set_text(s, CURLOPT_PROXY, proxy);
+  if (!proxy[0]) return;
+  set_text(s, CURLOPT_NOPROXY, "");
+  if (strncmp(proxy, "https:", 6) != 0) return; /* not every libcurl knows the rest */
+  set_long(s, CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  set_text(s, CURLOPT_PROXY_CAINFO, r->ca_file);
+  set_text(s, CURLOPT_PROXY_CAPATH, r->ca_path);
+  if (!r->insecure) return;
+  set_long(s, CURLOPT_PROXY_SSL_VERIFYPEER, 0);
+  set_long(s, CURLOPT_PROXY_SSL_VERIFYHOST, 0);
 }
 
 static bool use_http2(const struct mm_exchange *x, const struct mm_request *r) {
@@ -172,16 +190,15 @@ static CURL *take_handle(struct mm_engine *e) {
   return e->spare_n ? e->spare[--e->spare_n] : curl_easy_init();
 }
 
-int mm_easy_setup(struct mm_exchange *x, const struct mm_request *r) {
+int mm_easy_setup(struct mm_exchange *x, const struct mm_request *r, const char *proxy) {
   x->easy = take_handle(x->engine);
   if (!x->easy) return MM_ENOMEM;
   struct setup s = {.easy = x->easy, .result = CURLE_OK};
   set_always(&s, x->engine);
   set_text(&s, CURLOPT_URL, r->url);
   set_method(&s, x, r->method);
-  set_tls(&s, r);
-  set_text(&s, CURLOPT_PROXY, r->proxy);
-  set_text(&s, CURLOPT_NOPROXY, r->no_proxy);
+  if (x->tls) set_tls(&s, r);
+  set_proxy(&s, r, proxy);
   set_connect_clock(&s, r->connect_timeout);
   mm_transfer_hook(x);
   int rc = set_version(&s, x, r);

@@ -62,11 +62,13 @@ enum mm_state {
 /* What one of our callbacks found wrong; it explains libcurl's code for an aborted transfer. */
 enum mm_fault {
   MM_FAULT_NONE,
-  MM_FAULT_CORE,    /* failure.core has it: the body could not be read, the head not be kept */
-  MM_FAULT_DECODER, /* the decoder repeats its error itself */
-  MM_FAULT_RESEND,  /* the kept connection died after the request; sending again is not allowed */
-  MM_FAULT_MEMORY,  /* no room to watch a socket */
-  MM_FAULT_SOCKET   /* the loop refuses to watch a socket */
+  MM_FAULT_CORE,      /* failure.core has it: the body could not be read, the head not be kept */
+  MM_FAULT_DECODER,   /* the decoder repeats its error itself */
+  MM_FAULT_RESEND,    /* the kept connection died after the request; sending again is not allowed */
+  MM_FAULT_MEMORY,    /* no room to watch a socket */
+  MM_FAULT_SOCKET,    /* the loop refuses to watch a socket */
+  MM_FAULT_PROXY_URL, /* what should name a proxy does not */
+  MM_FAULT_PROXY_AUTH /* the proxy answered 407 itself */
 };
 
 struct mm_clocks {
@@ -105,8 +107,12 @@ struct mm_exchange {
   char *small;       /* owned: the whole of a small body, read when the exchange was admitted */
   unsigned requests; /* times that libcurl was about to send it */
   bool resend;
-  bool proxied;               /* the request named a proxy */
-  bool direct;                /* it wanted none */
+  bool tls;        /* the URL is of https */
+  bool proxy_user; /* the proxy's URL has a user in it */
+  char *proxy;     /* owned: "host:port" of the proxy on the way, or NULL */
+  char *ca_file;   /* owned, as the two below: paths, NULL unless over https */
+  char *ca_path;
+  char *client_cert;
   struct mm_decoder *decoder; /* owned reference */
   struct mm_head head;
   bool paused;
@@ -121,7 +127,7 @@ struct mm_exchange {
   struct mm_timing timing; /* of a done exchange */
   enum mm_fault fault;
   struct mm_failure failure;
-  char *detail; /* owned, over https: libcurl's own words, CURL_ERROR_SIZE bytes */
+  char *detail; /* owned, over TLS or a proxy: libcurl's own words, CURL_ERROR_SIZE bytes */
 };
 
 /* process.c: what the process has once. */
@@ -170,7 +176,8 @@ void mm_exchange_release_body(struct mm_exchange *x); /* libcurl will not ask fo
 double mm_exchange_info(const struct mm_exchange *x, CURLINFO info); /* seconds, 0 before */
 
 /* easy.c: a request as options of libcurl. Returns MM_OK, MM_ENOMEM, MM_EINVAL. */
-MM_NODISCARD int mm_easy_setup(struct mm_exchange *x, const struct mm_request *request);
+MM_NODISCARD int mm_easy_setup(struct mm_exchange *x, const struct mm_request *request,
+                               const char *proxy);    /* "": none */
 MM_NODISCARD int mm_easy_body(struct mm_exchange *x); /* on admission: MM_OK or failure.core */
 bool mm_easy_keep(struct mm_exchange *x);             /* true: the handle went to the spare ones */
 void mm_easy_free_spare(struct mm_engine *e);
@@ -185,7 +192,27 @@ void mm_clock_limit(struct mm_exchange *x, uint64_t ms); /* the total clock, fro
 void mm_clock_stop(struct mm_engine *e);                 /* nothing is in flight */
 void mm_clock_look(struct mm_engine *e);
 
+/* proxy.c: the proxy's URL, borrowed from the request or the environment, "" for none; x->proxy,
+ * or a fault. MM_OK, MM_ENOMEM. */
+MM_NODISCARD int mm_proxy_choose(struct mm_exchange *x, const struct mm_request *request,
+                                 const char **url);
+
+/* files.c: the files of TLS. */
+MM_NODISCARD int mm_files_keep(struct mm_exchange *x, const struct mm_request *request);
+MM_NODISCARD int mm_files_check(struct mm_exchange *x); /* MM_OK or failure.core */
+void mm_files_drop(struct mm_exchange *x);
+void mm_fail_client_cert(struct mm_exchange *x);
+void mm_fail_ca_file(struct mm_exchange *x);
+
+/* fail_tls.c, fail_proxy.c: true when it was TLS's or the proxy's, and said. */
+bool mm_fail_tls(struct mm_exchange *x, CURLcode result, const char *host);
+bool mm_fail_proxy(struct mm_exchange *x, CURLcode result, const char *host);
+void mm_fail_proxy_url(struct mm_exchange *x);
+void mm_fail_proxy_auth(struct mm_exchange *x);
+
 /* fail.c: say what happened, before the easy handle is gone. */
+void mm_fail_say(struct mm_exchange *x, const char *kind, const char *code, const char *fmt, ...)
+    MM_PRINTF(4, 5);
 void mm_fail_result(struct mm_exchange *x, CURLcode result);
 void mm_fail_clock(struct mm_exchange *x, const char *code);
 void mm_fail_cancelled(struct mm_exchange *x, const char *why);

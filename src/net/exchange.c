@@ -91,7 +91,12 @@ static int copy_url(struct mm_exchange *x, const char *url) {
   x->url = x->core->alloc(NULL, n);
   if (!x->url) return MM_ENOMEM;
   memcpy(x->url, url, n);
-  if (!is_name(url, strcspn(url, ":"), "https")) return MM_OK;
+  x->tls = is_name(url, strcspn(url, ":"), "https");
+  return MM_OK;
+}
+
+static int expect_words(struct mm_exchange *x) {
+  if (!x->tls && !x->proxy) return MM_OK;
   x->detail = x->core->alloc(NULL, CURL_ERROR_SIZE);
   if (!x->detail) return MM_ENOMEM;
   x->detail[0] = '\0';
@@ -110,9 +115,11 @@ int mm_exchange_start(struct mm_exchange *x, const struct mm_request *r) {
   }
   if (r->decoder) x->decoder = x->core->decoder_ref(r->decoder);
   x->resend = r->resend;
-  x->proxied = r->proxy && r->proxy[0];
-  x->direct = r->proxy && !r->proxy[0];
-  rc = mm_easy_setup(x, r);
+  const char *proxy = NULL;
+  rc = mm_proxy_choose(x, r, &proxy);
+  if (rc == MM_OK) rc = mm_files_keep(x, r);
+  if (rc == MM_OK) rc = expect_words(x);
+  if (rc == MM_OK) rc = mm_easy_setup(x, r, proxy);
   if (rc != MM_OK) return rc;
   x->started = uv_hrtime();
   mm_clock_start(x, r);
@@ -162,6 +169,8 @@ static void dispose(struct mm_exchange *x) {
   if (x->decoder) x->core->decoder_unref(x->decoder);
   x->core->alloc(x->url, 0);
   x->core->alloc(x->detail, 0);
+  x->core->alloc(x->proxy, 0);
+  mm_files_drop(x);
   mm_head_free(x->core, &x->head);
   x->core->alloc(x, 0);
 }
@@ -178,14 +187,15 @@ static void end(struct mm_exchange *x) {
 
 void mm_exchange_launch(struct mm_exchange *x) {
   x->admitted = uv_hrtime();
-  int rc = mm_easy_body(x);
+  int rc = mm_files_check(x);
+  if (rc == MM_OK) rc = mm_easy_body(x);
   if (x->small) close_body(x);
-  if (rc == MM_OK) {
+  if (rc == MM_OK && !x->fault) {
     rc = mm_multi_add(x->multi, x->easy);
     if (rc == MM_OK) return;
     mm_fail(&x->failure.core, rc, "out of memory");
   }
-  x->fault = MM_FAULT_CORE;
+  if (rc != MM_OK) x->fault = MM_FAULT_CORE;
   mm_fail_result(x, CURLE_FAILED_INIT);
   end(x);
 }

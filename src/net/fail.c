@@ -7,8 +7,8 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct cause {
@@ -21,8 +21,6 @@ struct cause {
 static const struct cause causes[] = {
     {CURLE_URL_MALFORMAT, "protocol", "url", "the URL is malformed%.0s"},
     {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "scheme", "only http and https URLs are spoken%.0s"},
-    {CURLE_COULDNT_RESOLVE_PROXY, "network", "proxy",
-     "could not resolve the proxy on the way to %s: check https_proxy or the option proxy"},
     {CURLE_COULDNT_RESOLVE_HOST, "network", "resolve",
      "could not resolve \"%s\": check the name and the network"},
     {CURLE_WEIRD_SERVER_REPLY, "protocol", "http", "%s did not answer in HTTP"},
@@ -32,13 +30,6 @@ static const struct cause causes[] = {
     {CURLE_PARTIAL_FILE, "network", "cut", "%s closed the connection before the end of its answer"},
     {CURLE_HTTP2, "protocol", "http2", "%s broke the rules of HTTP/2"},
     {CURLE_HTTP2_STREAM, "network", "http2", "%s ended the HTTP/2 stream early"},
-    {CURLE_SSL_CONNECT_ERROR, "tls", "handshake", "TLS with %s failed"},
-    {CURLE_PEER_FAILED_VERIFICATION, "tls", "verify",
-     "the certificate of %s was not accepted; if you trust it, name its issuer with ca_file"},
-    {CURLE_SSL_CERTPROBLEM, "tls", "client_cert", "client_cert for %s cannot be used"},
-    {CURLE_SSL_CACERT_BADFILE, "tls", "ca_file",
-     "ca_file or ca_path for %s cannot be read; without them the system's are used"},
-    {CURLE_SSL_CIPHER, "tls", "handshake", "no cipher in common with %s"},
     {CURLE_SSL_INVALIDCERTSTATUS, "tls", "verify", "the certificate of %s has an invalid status"},
     {CURLE_SSL_ISSUER_ERROR, "tls", "verify", "the certificate of %s has another issuer"},
     {CURLE_SSL_SHUTDOWN_FAILED, "tls", "shutdown", "TLS with %s did not end well"},
@@ -47,9 +38,6 @@ static const struct cause causes[] = {
     {CURLE_SSL_ENGINE_INITFAILED, "tls", "setup", "TLS could not be set up for %s"},
     {CURLE_BAD_CONTENT_ENCODING, "protocol", "http", "%s sent a content encoding nobody asked for"},
     {CURLE_TOO_MANY_REDIRECTS, "protocol", "http", "%s redirects without end"},
-#if LIBCURL_VERSION_NUM >= 0x074900
-    {CURLE_PROXY, "network", "proxy", "the proxy on the way to %s refused"},
-#endif
 };
 
 /* "host" or "host:port" of the URL; userinfo, path and query are not in it. */
@@ -80,20 +68,18 @@ static void say(struct mm_exchange *x, const char *kind, const char *code) {
   x->failure.core.code = MM_OK;
 }
 
+void mm_fail_say(struct mm_exchange *x, const char *kind, const char *code, const char *fmt, ...) {
+  va_list args;
+  say(x, kind, code);
+  va_start(args, fmt);
+  vsnprintf(x->failure.message, sizeof x->failure.message, fmt, args);
+  va_end(args);
+}
+
 static const struct cause *find(CURLcode result) {
   for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++)
     if (causes[i].result == result) return &causes[i];
   return NULL;
-}
-
-/* libcurl does not tell whose refusal it was. */
-static const char *or_proxy(const struct mm_exchange *x) {
-  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                      "ALL_PROXY"};
-  bool proxied = x->proxied;
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-    if (!x->direct && getenv(names[i])) proxied = true;
-  return proxied ? " or by the proxy on the way" : "";
 }
 
 static void say_connect(struct mm_exchange *x, const char *host) {
@@ -103,7 +89,7 @@ static void say_connect(struct mm_exchange *x, const char *host) {
   curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os);
   if (os == ECONNREFUSED) {
     say(x, "network", "refused");
-    snprintf(text, size, "connection refused by %s%s: is it running?", host, or_proxy(x));
+    snprintf(text, size, "connection refused by %s: is it running?", host);
   } else if (os == ENETUNREACH || os == EHOSTUNREACH) {
     say(x, "network", "unreachable");
     snprintf(text, size, "%s cannot be reached: check the network", host);
@@ -114,22 +100,21 @@ static void say_connect(struct mm_exchange *x, const char *host) {
   }
 }
 
-static bool say_tunnel(struct mm_exchange *x, const char *host) {
-  long status = 0;
-  curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &status);
-  if (status < 300) return false;
-  say(x, "network", "proxy");
-  snprintf(x->failure.message, sizeof x->failure.message,
-           "the proxy on the way to %s answered %ld%s", host, status,
-           status == 407 ? ": it wants a user and a password" : "");
-  return true;
-}
-
 /* libcurl's words for TLS errors speak of certificates and alerts, never of the request. */
 static void add_detail(struct mm_exchange *x) {
   if (!x->detail || !x->detail[0] || strcmp(x->failure.kind, "tls") != 0) return;
   size_t used = strlen(x->failure.message);
   snprintf(x->failure.message + used, sizeof x->failure.message - used, " (%s)", x->detail);
+}
+
+/* Many a TLS server hangs up on plain HTTP; a kept connection spoke it before. */
+static void add_https(struct mm_exchange *x) {
+  long made = 0;
+  curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &made);
+  if (x->tls || made == 0) return;
+  size_t used = strlen(x->failure.message);
+  snprintf(x->failure.message + used, sizeof x->failure.message - used,
+           "; if it speaks TLS, write https://");
 }
 
 static void say_cause(struct mm_exchange *x, CURLcode result, const char *host) {
@@ -145,6 +130,7 @@ static void say_cause(struct mm_exchange *x, CURLcode result, const char *host) 
     say(x, cause->kind, cause->code);
     snprintf(text, size, cause->text, host);
     add_detail(x);
+    if (result == CURLE_GOT_NOTHING) add_https(x);
     return;
   }
   say(x, "network", "other");
@@ -164,6 +150,8 @@ static bool say_fault(struct mm_exchange *x, const char *host) {
       return true;
     case MM_FAULT_DECODER: return true;
     case MM_FAULT_MEMORY: say_memory(x); return true;
+    case MM_FAULT_PROXY_URL: mm_fail_proxy_url(x); return true;
+    case MM_FAULT_PROXY_AUTH: mm_fail_proxy_auth(x); return true;
     case MM_FAULT_SOCKET:
       say(x, "network", "socket");
       snprintf(x->failure.message, sizeof x->failure.message,
@@ -185,11 +173,13 @@ void mm_fail_result(struct mm_exchange *x, CURLcode result) {
   if (say_fault(x, host)) return;
   if (result == CURLE_OUT_OF_MEMORY)
     say_memory(x);
+  else if (mm_fail_proxy(x, result, host) || mm_fail_tls(x, result, host))
+    return;
   else if (result == CURLE_OPERATION_TIMEDOUT)
     mm_fail_clock(x, "connect");
   else if (result == CURLE_COULDNT_CONNECT)
     say_connect(x, host);
-  else if (!say_tunnel(x, host))
+  else
     say_cause(x, result, host);
 }
 

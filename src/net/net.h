@@ -13,12 +13,12 @@ struct mm_exchange; /* one request and its answer */
 
 /* Why an exchange ended without its answer. All zero means it did not fail. */
 struct mm_failure {
-  const char *kind; /* "network" "tls" "timeout" "protocol" "file" "cancelled"; static */
+  const char *kind; /* "network" "tls" "auth" "timeout" "protocol" "file" "cancelled"; static */
   const char *code; /* "resolve" "refused" "verify" "idle" "cut" ...; static */
   bool sent;        /* a byte of the request may have left this machine */
   struct mm_error
       core;          /* code != MM_OK: the body's or the head's own error, which says it better */
-  char message[288]; /* one line: host and cause, no path, query or header */
+  char message[320]; /* one line: host and cause, no path, query or header */
 };
 
 /* Seconds since the start of the exchange; 0 where it did not happen, as dns on a kept connection.
@@ -46,7 +46,7 @@ struct mm_request {
   bool http2;                 /* where TLS offers it and the body allows it */
   bool resend;                /* may go out twice when a kept connection turns out dead */
   const char *proxy;          /* NULL: as the environment says; "": none */
-  const char *no_proxy;
+  const char *no_proxy;       /* NULL: as the environment says */
   const char *ca_file;
   const char *ca_path;
   const char *client_cert; /* PEM, with the key unless client_key names it */

@@ -67,6 +67,14 @@ static void head_complete(struct mm_exchange *x) {
   mm_engine_ready(x->engine, x);
 }
 
+/* Of plain HTTP a proxy answers in the server's place; this status is its own alone. */
+static bool proxy_refuses(struct mm_exchange *x) {
+  if (x->head.status != 407 || !x->proxy || x->tls) return false;
+  x->head.complete = false;
+  x->fault = MM_FAULT_PROXY_AUTH;
+  return true;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *user) {
   (void)size;
   struct mm_exchange *x = user;
@@ -79,7 +87,9 @@ static size_t on_header(char *line, size_t size, size_t n, void *user) {
     mm_fail(&x->failure.core, rc, "the answer's head is over %zu KiB", MM_HEAD_MAX / 1024);
     return 0;
   }
-  if (x->head.complete && !before) head_complete(x);
+  if (!x->head.complete || before) return n;
+  if (proxy_refuses(x)) return 0;
+  head_complete(x);
   return n;
 }
 

@@ -9,7 +9,7 @@ local M = {}
 
 local inherited = {
   "connect_timeout", "first_byte_timeout", "idle_timeout", "timeout", "private", "proxy", "no_proxy", "http2", "ca_file",
-  "ca_path", "insecure", "retries", "max_retry_after", "clock",
+  "ca_path", "client_cert", "insecure", "retries", "max_retry_after", "clock",
 }
 
 --- @class multimodal.Access: table  clocks, retries, private, and what the transport needs

@@ -28,6 +28,7 @@ end
 --- @field request multimodal.Request?
 --- @field driver multimodal.Driver
 --- @field now fun(): number
+--- @field operation multimodal.Operation?  of a request
 --- @field count integer      requests made so far
 --- @field ids string[]?      of the attempts that failed and told theirs
 --- @field deadline number?    the wait for a place is not counted
@@ -160,7 +161,9 @@ end
 --- @return T?
 --- @return multimodal.Error? err   of the last attempt
 function M.run(request, operation, read)
-  return repeated(new(request.options, request), operation, try, read)
+  local self = new(request.options, request)
+  self.operation = operation
+  return repeated(self, operation, try, read)
 end
 
 local function counted(self, read)

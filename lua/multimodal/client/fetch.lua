@@ -7,6 +7,7 @@ local error_class = require("multimodal.error")
 local private = require("multimodal.policy.private")
 local redirect = require("multimodal.policy.redirect")
 local reply_headers = require("multimodal.reply.headers")
+local transport = require("multimodal.client.transport")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -36,22 +37,14 @@ local function check(hop, options)
   }
 end
 
-local function tls_of(options)
-  if not (options.ca_file or options.ca_path or options.insecure) then return nil end
-  return { ca_file = options.ca_file, ca_path = options.ca_path, insecure = options.insecure }
-end
-
 local function start(driver, hop, options, timeout)
-  local proxy = options.proxy
-  if proxy == false then proxy = "" end
-  return driver:request {
-    proxy = proxy, no_proxy = options.no_proxy, http2 = options.http2, tls = tls_of(options),
+  return driver:request(transport.put({
     method = "GET", url = hop.url, headers = hop.headers, timeout = timeout,
     decoder = core.decoder { format = "bytes", max_media = M.max_bytes },
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),
-  }
+  }, transport.of(options), hop.abroad))
 end
 
 local function read(exchange, hop)
@@ -91,11 +84,10 @@ local function get(hop, options, under)
   end
 end
 
---- The headers of the first hop.
-local function headers_of(url, options)
+--- Whether a link leads to the gateway that made it.
+local function is_home(url, options)
   local parts = options.credentials and urls.split(url)
-  if parts and urls.origin(parts) == options.origin then return options.credentials() end
-  return { "Accept: */*" }
+  return parts and urls.origin(parts) == options.origin
 end
 
 --- Fetch a link. Redirects are followed by the policy, and a private address is refused at every hop.
@@ -106,11 +98,13 @@ end
 --- @return multimodal.Error? err
 function M.get(url, options)
   options = options or {}
+  local home = is_home(url, options)
   local blob
-  local lines, err = headers_of(url, options)
+  local lines, err = { "Accept: */*" }, nil
+  if home then lines, err = options.credentials() end
   if lines then
     blob, err = attempts.reading(options, function(under)
-      return get({ method = "GET", url = url, headers = lines, hops = 0 }, options, under)
+      return get({ method = "GET", url = url, headers = lines, hops = 0, abroad = not home }, options, under)
     end)
   end
   if not blob then return nil, error_class.new(err, { where = error_class.caller() }) end

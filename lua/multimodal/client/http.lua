@@ -8,6 +8,7 @@ local json = require("multimodal.json")
 local observe = require("multimodal.client.observe")
 local options_table = require("multimodal.options")
 local request = require("multimodal.client.request")
+local transport = require("multimodal.client.transport")
 local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
@@ -49,6 +50,7 @@ for _, name in ipairs(attempts.options) do fields[name] = known[name] end
 --- @field request_ids string[]  one an attempt that told its id
 --- @field attempts integer
 --- @field timing table     seconds
+--- @field warnings string[]
 --- @field blob userdata     the bytes as a core.blob: save them, or send them on
 --- @field body string       the bytes
 --- @field json any          the body as a value, nil where it is no JSON
@@ -132,7 +134,7 @@ local function read(answer)
   if err then return nil, answer:fail(answer:cut(err)) end
   local made = setmetatable({
     status = answer.status, headers = answer.headers, url = answer.url, request_id = answer:request_id(),
-    attempts = answer.attempts or 1, request_ids = answer:request_ids(),
+    attempts = answer.attempts or 1, request_ids = answer:request_ids(), warnings = answer.request.warnings,
     timing = answer.exchange:timing(), blob = event and event.media and event.media[1],
   }, Answer)
   observe.response(answer.request, made, answer.exchange)
@@ -162,15 +164,16 @@ function M.send(client, given)
   local options = options_table.over(client.options, own)
   local body, head, err = body_of(call)
   if err then return nil, error_class.new(err, { gateway = client.name, where = error_class.caller() }) end
+  local url = request.url(client, call.path, nil, options)
   local answer
   answer, err = attempts.run(setmetatable({
     method = call.method,
-    url = request.url(client, call.path, nil, options),
+    url = url,
     plan = headers.plan(client, options, head, false),
     body = body,
     client = client,
     options = options,
-    warnings = {},
+    warnings = { transport.warning(client.transport, url) },
     streams = false,
     operation = "http",
     decoder = { format = "bytes" },

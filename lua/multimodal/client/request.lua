@@ -16,6 +16,7 @@ local schemas = compat.lazy("multimodal.prompt.schema")
 local steps = compat.lazy("multimodal.client.steps")
 local stream = require("multimodal.reply.stream")
 local tools = compat.lazy("multimodal.prompt.tools")
+local transport = require("multimodal.client.transport")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -171,11 +172,13 @@ local function build(client, said, warnings, opens)
   local wire, fault, notes = client.dialect.encode(said, client.profile)
   if not wire then return fail(client, options, fault) end
   extend(warnings, notes)
+  local url = url_of(client, wire.path, wire.query, options)
+  warnings[#warnings + 1] = transport.warning(client.transport, url)
   local body, err = body_of(wire.body)
   if not body then return fail(client, options, err) end
   return setmetatable({
     method = wire.method,
-    url = url_of(client, wire.path, wire.query, options),
+    url = url,
     plan = plan_of(client, options, wire.headers, streams),
     body = body,
     client = client,

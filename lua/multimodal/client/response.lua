@@ -3,6 +3,7 @@
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
 local check = require("multimodal.client.check")
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local media = require("multimodal.media")
 local observe = require("multimodal.client.observe")
@@ -11,6 +12,7 @@ local reply = require("multimodal.reply.reply")
 local jobs = require("multimodal.runtime.jobs")
 local messages = require("multimodal.prompt.messages")
 local stream = require("multimodal.reply.stream")
+local tls_page = compat.lazy("multimodal.policy.tls_page")
 
 local M = {}
 
@@ -208,7 +210,7 @@ end
 function Response:refused()
   local event = self.exchange:next() or { type = "error", data = "", media = {} }
   close(self)
-  return self:fail(self.dialect.failure(self.status, self.headers, event))
+  return self:fail(tls_page.told(self.dialect.failure(self.status, self.headers, event), self.url))
 end
 
 local function partial_of(self, err, outcome)

@@ -5,6 +5,7 @@ local core = require("multimodal.core")
 local headers = require("multimodal.client.headers")
 local redirect = require("multimodal.policy.redirect")
 local response = require("multimodal.client.response")
+local transport = require("multimodal.client.transport")
 
 local M = {}
 
@@ -30,8 +31,8 @@ local function decoder_of(request)
 end
 
 local function start(driver, request, hop, timeout)
-  local options, transport = request.options, request.client.transport
-  return driver:request({
+  local options = request.options
+  return driver:request(transport.put({
     method = hop.method,
     url = hop.url,
     headers = hop.headers,
@@ -41,11 +42,7 @@ local function start(driver, request, hop, timeout)
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),
     timeout = timeout,
-    http2 = transport.http2,
-    proxy = transport.proxy,
-    no_proxy = transport.no_proxy,
-    tls = transport.tls,
-  }, request)
+  }, request.client.transport, hop.abroad), request)
 end
 
 --- A request that was made, and brought nothing to read.
@@ -57,14 +54,16 @@ end
 --- Send a request once, redirects followed, and wait for the head of the answer.
 --- @async
 --- @param request multimodal.Request
---- @param under {driver: multimodal.Driver, now: fun(): number, deadline: number?, place: multimodal.Place?}
+--- @param under multimodal.Attempts
 --- @return multimodal.Response?
 --- @return multimodal.Error? err
 --- @return boolean? unsent   nothing was sent, and nothing would be
 function M.open(request, under)
   local lines, err = headers.lines(request.plan, request.client.key)
   if not lines then return nil, err, true end
-  local hop = { method = request.method, url = request.url, headers = lines, body = request.body, hops = 0 }
+  local hop = {
+    method = request.method, url = request.url, headers = lines, body = request.body, hops = 0, operation = under.operation,
+  }
   while true do
     local left, late = clocks.left(under.deadline, under.now())
     if late then return nil, late, hop.hops == 0 end

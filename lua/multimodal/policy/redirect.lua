@@ -34,10 +34,12 @@ local function kept(headers, wanted)
 end
 
 --- The request that a redirect asks for.
---- @param request {method: string, url: string, headers: string[], body: userdata?, hops: integer?}  headers as "Name: value"
+--- @param request {method: string, url: string, headers: string[], body: userdata?, hops: integer?, operation: string?}
+---   headers as "Name: value"; an operation "create" begins paid work
 --- @param status integer
 --- @param headers table   of the response, names in lower case
---- @return table? request a new one with `hops` counted; nil alone when the response is no redirect
+--- @return table? request a new one with `hops` counted, and `abroad` once it has left the origin of the first; nil alone when
+---   the response is no redirect
 --- @return multimodal.Error? err
 function M.next(request, status, headers)
   local location = headers.location
@@ -55,6 +57,9 @@ function M.next(request, status, headers)
 
   local crossed = url.origin(from) ~= url.origin(to)
   local bodiless = status == 303 and request.method ~= "HEAD"
+  if crossed and request.operation == "create" and not bodiless then
+    return refuse(status, "it leads to another origin, where paid work is not begun; if it belongs there, name that as base_url")
+  end
   return {
     method = bodiless and "GET" or request.method,
     url = target,
@@ -63,6 +68,8 @@ function M.next(request, status, headers)
     end),
     body = not bodiless and request.body or nil,
     hops = hops,
+    operation = request.operation,
+    abroad = request.abroad or crossed,
   }
 end
 
