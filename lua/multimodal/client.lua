@@ -1,6 +1,7 @@
 --- A client: a gateway, a key, a model and defaults. It makes requests of prompts and sends them.
 --- Names: new has.
 local compat = require("multimodal.compat")
+local count = compat.lazy("multimodal.client.count")
 local chat = compat.lazy("multimodal.client.chat")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
@@ -267,6 +268,16 @@ function Client:estimate(prompt, options)
   local made, err = request.new(self, prompt, options, false)
   if not made then return nil, err end
   return size.estimate(made)
+end
+
+--- How many tokens a prompt is, as the gateway counts them.
+--- @async
+--- @param prompt string|table
+--- @param options? table
+--- @return integer? tokens
+--- @return multimodal.Error? err   unsupported where the dialect has no such question
+function Client:count(prompt, options)
+  return count.send(self, prompt, options)
 end
 
 --- Whether clients have a method of this name.

@@ -158,6 +158,14 @@ M.part = {
   filename = text,
   format = text,
   role = text,
+  fps = of("a number above 0", function(value) return finite(value) and value > 0 end), -- frames of a video that are looked at
+  clip = of("a table { from, to } of seconds, either perhaps absent", function(value)
+    if type(value) ~= "table" then return false end
+    for name, second in pairs(value) do
+      if name ~= 1 and name ~= 2 or not (finite(second) and second >= 0) then return false end
+    end
+    return value[1] ~= nil or value[2] ~= nil
+  end),
   extra = kind("table", "a table of further fields of the part"),
 }
 

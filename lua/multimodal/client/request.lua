@@ -165,10 +165,10 @@ end
 --- The request of what is said.
 local function build(client, said, warnings, opens)
   local options, by_name = said.options, nil
-  local streams = opens or (options.on_text or options.on_event) ~= nil
+  local streams = not said.verb and (opens or (options.on_text or options.on_event) ~= nil)
   if not said.raw then said.options, by_name = with_tools(options, warnings) end
   said.stream = streams
-  local wire, fault, notes = client.dialect.encode(said, client.profile)
+  local wire, fault, notes = client.dialect[said.verb or "encode"](said, client.profile)
   if not wire then return fail(client, options, fault) end
   extend(warnings, notes)
   local body, err = body_of(wire.body)
@@ -194,9 +194,10 @@ end
 --- @param prompt string|table
 --- @param more? table       options that win over the prompt's
 --- @param opens boolean     send() gives a stream
+--- @param verb? "count"      what the dialect is to ask, where it is no reply
 --- @return multimodal.Request?
 --- @return multimodal.Error? err
-function M.new(client, prompt, more, opens)
+function M.new(client, prompt, more, opens, verb)
   if type(client) ~= "table" or not client.for_call then
     error_class.misuse("a client's methods are called with a colon: ai:generate(...)")
   end
@@ -206,6 +207,7 @@ function M.new(client, prompt, more, opens)
   local warnings = {}
   local said, err = said_of(client, options, written, warnings)
   if not said then return fail(client, options, err) end
+  said.verb = verb
   return build(client, said, warnings, opens)
 end
 
