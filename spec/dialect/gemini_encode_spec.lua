@@ -220,7 +220,8 @@ describe("gemini encode #small", function()
   end)
 
   it("refuses instructions alone, empty turns, and an assistant at the end", function()
-    assert.same({ "unsupported", "messages" }, { refused({ messages = { mm.system "A" } }).kind, refused({ messages = { mm.system "A" } }).part })
+    assert.same({ "unsupported", "messages" }, { refused({ messages = { mm.system "A" } }).kind,
+      refused({ messages = { mm.system "A" } }).part })
     assert.equal("bad_request", refused({ "" }).kind)
     assert.equal("unsupported", refused({ messages = { mm.user "a", mm.assistant "b" } }).kind)
   end)
@@ -235,13 +236,16 @@ describe("gemini encode #small", function()
 
   it("answers calls in their order, in one content", function()
     local two = { call, { id = "c2", name = "g", arguments_raw = "" } }
-    local body = sent { messages = { mm.user "a", called(two), mm.tool_result("c2", { x = 1 }), mm.tool_result("c1", "no", { error = true }) }, "b" }
-    assert.same({ { functionCall = { name = "f", args = { a = 1 } } }, { functionCall = { name = "g", args = {} } } }, body.contents[2].parts)
+    local body = sent { messages = { mm.user "a", called(two), mm.tool_result("c2", { x = 1 }), mm.tool_result("c1", "no",
+      { error = true }) }, "b" }
+    assert.same({ { functionCall = { name = "f", args = { a = 1 } } }, { functionCall = { name = "g", args = {} } } },
+      body.contents[2].parts)
     assert.same({
       { functionResponse = { name = "f", response = { error = "no" } } }, { functionResponse = { name = "g", response = { x = 1 } } },
       { text = "b" },
     }, body.contents[3].parts)
-    for value, response in pairs { ["[1,2]"] = { output = { 1, 2 } }, ["5"] = { output = "5" }, ['{"error":"x"}'] = { output = { error = "x" } } } do
+    for value, response in pairs { ["[1,2]"] = { output = { 1, 2 } }, ["5"] = { output = "5" },
+      ['{"error":"x"}'] = { output = { error = "x" } } } do
       body = sent { messages = { mm.user "a", called(), mm.tool_result("c1", value) } }
       assert.same(response, body.contents[3].parts[1].functionResponse.response)
     end
@@ -253,7 +257,8 @@ describe("gemini encode #small", function()
   end)
 
   it("refuses arguments that are no object", function()
-    local err = refused { messages = { mm.user "a", called { { id = "c1", name = "f", arguments_raw = "[1" } }, mm.tool_result("c1", "x") } }
+    local err = refused { messages = { mm.user "a", called { { id = "c1", name = "f", arguments_raw = "[1" } }, mm.tool_result("c1",
+      "x") } }
     assert.same({ "bad_request", "arguments", "messages[2]" }, { err.kind, err.code, err.part })
   end)
 
@@ -269,7 +274,8 @@ describe("gemini encode #small", function()
   it("reads a history in OpenAI's form", function()
     local body = sent { messages = {
       { role = "user", content = "a" },
-      { role = "assistant", content = core.null, tool_calls = { { id = "c1", type = "function", ["function"] = { name = "f", arguments = '{"a":1}' } } } },
+      { role = "assistant", content = core.null, tool_calls = { { id = "c1", type = "function", ["function"] = { name = "f",
+      arguments = '{"a":1}' } } } },
       { role = "tool", tool_call_id = "c1", content = "ok" },
     } }
     assert.same({ { functionCall = { name = "f", args = { a = 1 } } } }, body.contents[2].parts)
@@ -307,7 +313,8 @@ describe("gemini sends back #small", function()
     for _, way in ipairs { "whole", "streamed", "saved" } do
       it(("exactly what came, %s: %s"):format(way, name), function()
         local expected = assert(core.json_decode(support.read("gemini/stream/" .. name .. ".json"), { null = true, exact = true }))
-        local answer = way == "streamed" and { headers = { ["content-type"] = "text/event-stream" }, body = support.read("gemini/stream/" .. name .. ".sse") }
+        local answer = way == "streamed" and { headers = { ["content-type"] = "text/event-stream" },
+      body = support.read("gemini/stream/" .. name .. ".sse") }
           or { body = support.read("gemini/stream/" .. name .. ".json") }
         local fake = mm.mock { answer, "ok", "ok" }
         local ai = mm.client { gateway = fake, dialect = "gemini", model = "gemini-2.5-flash" }

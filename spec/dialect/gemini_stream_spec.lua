@@ -163,6 +163,19 @@ describe("gemini stream #small", function()
     assert.equal(bytes, reply.new(finished(state)).images[1]:bytes())
   end)
 
+  it("joins surrogate pairs that were torn over two chunks", function()
+    local function chunk(text)
+      return 'data: {"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"' .. text .. '"}]}}]}\r\n\r\n'
+    end
+    local body = chunk "a\\ud83d" .. chunk "\\ude00b" .. chunk "\\ud83d" .. chunk "c"
+      .. 'data: {"candidates":[{"index":0,"finishReason":"STOP"}]}\r\n\r\n'
+    for _, run in ipairs { support.run, support.run_text } do
+      local state, deltas = run(gemini, body)
+      assert.equal("a\240\159\152\128b\239\191\189c", joined(deltas, "text"))
+      assert.equal("a\240\159\152\128b\239\191\189c", finished(state).choices[1].text)
+    end
+  end)
+
   it("raises an error in mid-stream in all its forms", function()
     local first = 'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"He"}]}}]}\r\n\r\n'
     local fault = '{\n  "error": {\n    "code": 503,\n    "message": "The model is overloaded.",\n    "status": "UNAVAILABLE"\n  }\n}\n'

@@ -125,7 +125,9 @@ local function merge(known, value)
   return all
 end
 
-local merges = { citationMetadata = true, citation_metadata = true, groundingMetadata = true, grounding_metadata = true, logprobsResult = true }
+local merges = {
+  citationMetadata = true, citation_metadata = true, groundingMetadata = true, grounding_metadata = true, logprobsResult = true,
+}
 
 --- @param told table  the candidate of a chunk
 function Candidate:take_meta(told)

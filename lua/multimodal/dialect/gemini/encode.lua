@@ -218,8 +218,9 @@ end
 function M.encode(prompt, profile)
   local model, err = M.model(prompt)
   if not model then return nil, err, {} end
-  local context, body = contexts.new(prompt, profile, model), nil
-  if prompt.raw then body = raw_body(prompt) else body, err = M.body(prompt, context) end
+  local context = contexts.new(prompt, profile, model)
+  local body = prompt.raw and raw_body(prompt)
+  if not body then body, err = M.body(prompt, context) end
   if not body then return nil, err, context.warnings end
   local streams = prompt.stream == true
   return {

@@ -6,6 +6,7 @@ local decode = require("multimodal.dialect.gemini.decode")
 local error_class = require("multimodal.error")
 local failure = require("multimodal.dialect.failure")
 local finish_of = require("multimodal.reply.finish")
+local halves = require("multimodal.dialect.openai.halves")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
@@ -127,7 +128,8 @@ local function tell_end(candidate, out)
   if not out or candidate.told then return end
   candidate.told = true
   local raw = field(candidate.meta, "finishReason")
-  emit(out, { type = "finish", reason = finish_of.read(raw, nil, candidate.called == true, true), raw = raw ~= nil and tostring(raw) or nil })
+  local reason = finish_of.read(raw, nil, candidate.called == true, true)
+  emit(out, { type = "finish", reason = reason, raw = raw ~= nil and tostring(raw) or nil })
 end
 
 local function take_candidate(state, told, position, out, event, answer_at)
@@ -209,6 +211,29 @@ local function read_answers(state, value, event)
   return out
 end
 
+--- Read a chunk; pairs that were torn over two chunks are joined.
+local function read_json(state, event)
+  local options = event.media and event.media[1] and { media = event.media } or nil
+  if not state.held and not halves.torn(event.data) then return json.decode(event.data, options) end
+  options = options or {}
+  options.halves = true
+  local value, fault = json.decode(event.data, options)
+  if value == nil then return nil, fault end
+  state.held = state.held or {}
+  value = halves.mend(state.held, value)
+  if next(state.held) == nil then state.held = nil end
+  return value
+end
+
+--- Half a pair that waits for nothing any more is replaced.
+local function give_up_halves(state)
+  for place in pairs(state.held or {}) do
+    local index = place:match("^%.candidates%.(%d+)%.content%.parts%.%d+%.text$")
+    if index then at(state, tonumber(index)):append_text(halves.replacement, false) end
+  end
+  state.held = nil
+end
+
 --- Take one event.
 --- @param state table
 --- @param event table  {type, data, media}
@@ -225,7 +250,7 @@ function M.delta(state, event)
     state.done = true
     return {}
   end
-  local value, fault = json.decode(data, event.media and event.media[1] and { media = event.media } or nil)
+  local value, fault = read_json(state, event)
   if type(value) == "table" then return read_answers(state, value, event) end
   if type(value) == "string" then return fail(state, failure.read(nil, nil, event)) end
   if not state.options.skip_bad_chunks then return fail(state, failure.broken(event, fault)) end
@@ -245,6 +270,10 @@ function M.text_delta(state, text)
     candidate.role = candidate.role or "model"
     said = candidate:growing(false)
     state.started, state.said = true, said
+    if state.held then
+      state.held = nil
+      text = halves.replacement .. text
+    end
   end
   local n = said.n + 1
   said.n, said[n] = n, text
@@ -283,6 +312,7 @@ end
 --- @return multimodal.Error?  truncated, where neither a finish reason nor an end mark came
 function M.finish(state)
   if state.failed then return nil, state.failed end
+  give_up_halves(state)
   if not is_complete(state) then
     return nil, error_class.new { kind = "truncated", message = "the stream ended before its finish reason" }
   end
