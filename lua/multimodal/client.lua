@@ -16,6 +16,7 @@ local profiles = require("multimodal.client.profile")
 local request = require("multimodal.client.request")
 local secret = require("multimodal.client.secret")
 local size = compat.lazy("multimodal.client.size")
+local upload = compat.lazy("multimodal.client.upload")
 
 local misuse = error_class.misuse
 
@@ -278,6 +279,16 @@ end
 --- @return multimodal.Error? err   unsupported where the dialect has no such question
 function Client:count(prompt, options)
   return count.send(self, prompt, options)
+end
+
+--- Upload a part once; it is used in prompts by its link, and remembered by its bytes until it expires.
+--- @async
+--- @param part multimodal.Media|string|table
+--- @param options? table  on_upload = function(progress) and any other
+--- @return multimodal.Media?
+--- @return multimodal.Error? err
+function Client:upload(part, options)
+  return upload.send(self, part, options)
 end
 
 --- Whether clients have a method of this name.

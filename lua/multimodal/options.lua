@@ -111,6 +111,7 @@ M.known = {
   -- policy
   check = with(one_of("error", "warn", "off"), "off"),
   fetch = flag,
+  upload = one_of("auto"),
   files = flag,
   max_inline = count,
   private = flag,
@@ -146,6 +147,7 @@ M.known = {
   -- hooks
   on_text = hook,
   on_event = hook,
+  on_upload = hook,
 }
 
 --- Options that stand beside the source of a medium: mm.image { "cat.jpg", detail = "high" }.

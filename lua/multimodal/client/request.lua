@@ -16,6 +16,7 @@ local schemas = compat.lazy("multimodal.prompt.schema")
 local steps = compat.lazy("multimodal.client.steps")
 local stream = require("multimodal.reply.stream")
 local tools = compat.lazy("multimodal.prompt.tools")
+local uploads = compat.lazy("multimodal.client.upload")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -122,17 +123,21 @@ local function check_results(list)
   }
 end
 
---- Messages with their media at hand.
-local function resolved(list, options, warnings)
+--- Messages with their media at hand; what is too large for a request is uploaded where that is wanted.
+local function resolved(client, list, options, warnings)
   local found, err = check_results(list)
   if not found then return nil, err end
-  return resolve.messages(list, options, warnings)
+  found, err = resolve.messages(list, options, warnings)
+  if not found or options.upload ~= "auto" then return found, err end
+  local copy = {}
+  extend(copy, found)
+  return uploads.replace(client, copy, options)
 end
 
 --- What is said, with media at hand: messages, or a request that was written by hand.
 local function said_of(client, options, written, warnings)
   if written.raw then return said_raw(client, options, written) end
-  local list, err = resolved(prompts.with_system(written.messages, options.system), options, warnings)
+  local list, err = resolved(client, prompts.with_system(written.messages, options.system), options, warnings)
   if not list then return nil, err end
   local fine
   fine, err = check.run(client, options, list, warnings)
@@ -222,7 +227,7 @@ function methods:following(more)
   extend(list, self.messages)
   extend(list, more)
   if options.tool_choice ~= "none" then options = options_table.over(options, { tool_choice = false }) end
-  local messages, err = resolved(list, options, warnings)
+  local messages, err = resolved(self.client, list, options, warnings)
   if not messages then return fail(self.client, options, err) end
   return build(self.client, { messages = messages, options = options }, warnings, self.opens)
 end

@@ -7,6 +7,7 @@ return {
   dialect = "gemini",
   model_required = true,
   count = "wrapped",
+  upload = "gemini",
   models_query = { pageSize = "1000" },
   known_models = {
     { "gemini-2.5-flash", "text image audio video file", "text" }, { "gemini-2.5-pro", "text image audio video file", "text" },

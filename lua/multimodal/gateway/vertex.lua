@@ -13,7 +13,7 @@ return {
   dialect = "gemini",
   model_required = true,
   buckets = { gs = true },
-  uploads = false,
+  studio_files = false,
   call_ids = false,
   known_models = require("multimodal.gateway.google").known_models,
   projectless = {

@@ -54,7 +54,7 @@ local function check_link(url, part, context, place)
     return unsupported(place, ("%s reads no %s:// links; pass the file, or a link of its Files API"):format(who(profile), scheme))
   end
   if is_uploaded(url) then
-    if profile.uploads ~= false then return true end
+    if profile.studio_files ~= false then return true end
     return unsupported(place, who(profile) .. " does not know the files of AI Studio; pass the file, or a gs:// link")
   end
   if profile.links == false then
