@@ -63,6 +63,7 @@ describe("an example", function()
       ["chat.lua"] = { cat, "How would you paint it?", "Where were we?" },
       ["compare.lua"] = { cat, "openai/gpt-4o-mini, ", "google/gemini-2.5-flash, ", "anthropic/claude-sonnet-4, " },
       ["describe.lua"] = { cat },
+      ["dialects.lua"] = { "openai: I received", "gemini: I received", cat, "sunny over Paris" },
       ["extract.lua"] = { "1 lines so far", "urgency low" },
       ["picture.lua"] = { "saved /", "image/png", "What is in this picture?" },
       ["read_pdf.lua"] = { "application/pdf, " .. seen(made.pdf), 'You said: "Who wrote it?"' },

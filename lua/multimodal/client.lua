@@ -2,6 +2,7 @@
 --- Names: new has.
 local compat = require("multimodal.compat")
 local account = require("multimodal.client.account")
+local count = compat.lazy("multimodal.client.count")
 local chat = compat.lazy("multimodal.client.chat")
 local error_class = require("multimodal.error")
 local fallback = require("multimodal.client.fallback")
@@ -19,6 +20,7 @@ local secret = require("multimodal.client.secret")
 local size = compat.lazy("multimodal.client.size")
 local transport = require("multimodal.client.transport")
 local urls = require("multimodal.policy.url")
+local upload = compat.lazy("multimodal.client.upload")
 
 local misuse = error_class.misuse
 
@@ -276,6 +278,26 @@ function Client:estimate(prompt, options)
   local made, err = request.new(self, prompt, options, false)
   if not made then return nil, err end
   return size.estimate(made)
+end
+
+--- How many tokens a prompt is, as the gateway counts them.
+--- @async
+--- @param prompt string|table
+--- @param options? table
+--- @return integer? tokens
+--- @return multimodal.Error? err   unsupported where the dialect has no such question
+function Client:count(prompt, options)
+  return count.send(self, prompt, options)
+end
+
+--- Upload a part once; it is used in prompts by its link, and remembered by its bytes until it expires.
+--- @async
+--- @param part multimodal.Media|string|table
+--- @param options? table  on_upload = function(progress) and any other
+--- @return multimodal.Media?
+--- @return multimodal.Error? err
+function Client:upload(part, options)
+  return upload.send(self, part, options)
 end
 
 --- Whether clients have a method of this name.

@@ -150,6 +150,7 @@ M.known = {
   -- policy
   check = with(one_of("error", "warn", "off"), "off"),
   fetch = flag,
+  upload = one_of("auto"),
   files = flag,
   max_inline = count,
   private = flag,
@@ -193,6 +194,7 @@ M.known = {
   on_text = hook,
   on_event = hook,
   observe = hook,
+  on_upload = hook,
 }
 
 --- Options that stand beside the source of a medium: mm.image { "cat.jpg", detail = "high" }.
@@ -205,6 +207,14 @@ M.part = {
   filename = text,
   format = text,
   role = text,
+  fps = of("a number above 0", function(value) return finite(value) and value > 0 end), -- frames of a video that are looked at
+  clip = of("a table { from, to } of seconds, either perhaps absent", function(value)
+    if type(value) ~= "table" then return false end
+    for name, second in pairs(value) do
+      if name ~= 1 and name ~= 2 or not (finite(second) and second >= 0) then return false end
+    end
+    return value[1] ~= nil or value[2] ~= nil
+  end),
   extra = kind("table", "a table of further fields of the part"),
 }
 

@@ -112,6 +112,8 @@
 --- @field finish fun(state: table): multimodal.Neutral?, multimodal.Error?  no more events: complete, or kind truncated
 --- @field partial fun(state: table): multimodal.Neutral             what has arrived so far
 --- @field failure fun(status: integer, headers: table, event: table): multimodal.Error  a non-2xx body, or an error in a 2xx
+--- @field count? function       as encode: the request for a number of tokens
+--- @field counted? fun(event: table): integer?                      reads its answer
 
 --- What a dialect read, before reply/reply.lua makes the Reply of it.
 --- @class multimodal.Neutral

@@ -61,6 +61,13 @@ mock.addFixture({
   match: { userMessage: "Compare the weather", predicate: (r) => answers(r).join("|") === '{"sky":"Paris"}|Error: no Ōsló 🌨' },
   response: { content: "Paris is sunny; the other I cannot find." },
 });
+// Gemini's failure stands in a member of its own.
+mock.addFixture({
+  match: { userMessage: "Compare the weather", predicate: (r) => answers(r).join("|") === '{"sky":"Paris"}|{"error":"no Ōsló 🌨"}' },
+  response: { content: "Paris is sunny; the other I cannot find." },
+});
+// Its pictures are left out before a predicate could see them.
+mock.addFixture({ match: { userMessage: "What is attached?" }, response: { content: "A red cat." } });
 mock.addFixture({
   match: { userMessage: "think first" },
   response: { content: "Four.", reasoning: "Two and two make four." },

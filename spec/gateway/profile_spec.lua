@@ -3,7 +3,7 @@ local core = require("multimodal.core")
 local mm = require("multimodal")
 local profiles = require("multimodal.client.profile")
 
-local names = { "openai", "openrouter", "openroute", "yourouter", "gdc", "glm", "zai", "khatash" }
+local names = { "openai", "openrouter", "openroute", "yourouter", "gdc", "glm", "zai", "khatash", "google", "vertex" }
 local jpg = "\255\216\255\224"
 
 local function misuse(...)

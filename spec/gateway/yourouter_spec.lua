@@ -142,4 +142,24 @@ describe("yourouter", function()
     local request = assert(ai:request { mm.file(gateway.media().pdf) })
     assert(request.warnings[1]:find("Gemini", 1, true))
   end)
+
+  it("says its Gemini sample in Gemini's dialect, to the byte in URL and headers", function()
+    local jpg = gateway.bytes(gateway.media().jpg)
+    local gm = mm.client { gateway = "yourouter", dialect = "gemini", base_url = s.url .. "/v1", api_key = "sk-canary",
+      model = "gemini-2.5-flash" }
+    local before = #s:requests()
+    s:script(server.json(200, { candidates = { { finishReason = "STOP", content = { parts = { { text = "A cat." } } } } } }))
+    assert.equal("A cat.", assert(gm:generate { "Describe this image in one sentence.", mm.image { bytes = jpg } }).text)
+    local request = assert(s:requests(before + 1))[before + 1]
+    assert.equal("POST", request.method)
+    assert.equal("/v1/projects/cognition/locations/us/publishers/google/models/gemini-2.5-flash:generateContent", request.path)
+    local head = request.headers
+    assert.same({ "Bearer sk-canary", "application/json", "google", nil },
+      { head.authorization, head["content-type"], head.vendor, head["x-goog-api-key"] })
+    local sample = gateway.sample("gemini/yourouter.json", { ["<BASE64_IMAGE>"] = require("multimodal.core").base64_encode(jpg) })
+    assert.same(sample, require("multimodal.core").json_decode(request.body))
+    local own = mm.client { gateway = "yourouter", dialect = "gemini", api_key = "k", model = "gemini-2.5-flash" }
+    assert.equal("https://api.yourouter.ai/v1/projects/cognition/locations/us/publishers/google/models/gemini-2.5-flash:generateContent",
+      assert(own:request "Hi").url)
+  end)
 end)

@@ -90,12 +90,15 @@ local function record(raw, profile)
   if type(raw) == "string" then raw = { id = raw } end
   local id = type(raw) == "table" and (text(raw.id) or text(raw.name) or text(raw.model))
   if not id then return nil end
+  -- Google names the folder as well.
+  id = id:gsub("^models/", "")
   local input, output, sure = modalities(raw, profile, id)
   local top = table_of(raw.top_provider)
   return {
-    id = id, name = text(raw.name) or id, input = input, output = output, sure = sure,
-    context = number(raw.context_length) or number(raw.context_window) or number(top.context_length),
-    max_output = number(top.max_completion_tokens) or number(raw.max_output_tokens),
+    id = id, name = text(raw.displayName) or text(raw.name) or id, input = input, output = output, sure = sure,
+    context = number(raw.context_length) or number(raw.context_window) or number(top.context_length)
+      or number(raw.inputTokenLimit),
+    max_output = number(top.max_completion_tokens) or number(raw.max_output_tokens) or number(raw.outputTokenLimit),
     pricing = prices(raw.pricing), parameters = strings(raw.supported_parameters),
     description = text(raw.description), created = number(raw.created), raw = raw,
   }
@@ -139,6 +142,7 @@ function M.next_query(body)
     for name, value in (link:match("%?([^#]*)") or ""):gmatch("([^&=]+)=([^&]*)") do query[unescape(name)] = unescape(value) end
     return next(query) ~= nil and query or nil
   end
+  if text(body.nextPageToken) then return { pageToken = body.nextPageToken } end
   return body.has_more == true and text(body.last_id) and { after = body.last_id } or nil
 end
 

@@ -11,6 +11,7 @@ local M = {}
 --- Gateways that have a file here, to tell the nearest name.
 local ours = {
   openai = true, openrouter = true, openroute = true, yourouter = true, gdc = true, glm = true, zai = true, khatash = true,
+  google = true, vertex = true,
 }
 
 local function of(says, test)
@@ -43,6 +44,9 @@ M.fields = {
   name = text,                                      -- in errors and replies
   like = text,                                      -- a gateway of ours whose fields hold where this table has none
   base_url = text,                                  -- {endpoint} {project} {location} stand for the options of these names
+  base_urls = kind("table", "a table of location = address"), -- of locations that listen elsewhere
+  projectless = kind("table", "a table of fields"), -- what differs where no project is named
+  prefix = text,                                    -- stands before the paths of the dialect, not of ai:http
   location = text,                                  -- the option that stands for an absent location
   key_variable = text,                              -- the environment's variable of the key
   dialect = text,                                   -- "openai" where absent
@@ -70,7 +74,12 @@ M.fields = {
   assistant_images = flag,                          -- false: an assistant's pictures cannot go back
   stop = one_of("list"),                            -- one word is a list too
   tool_choice = one_of("auto"),                     -- no other choice is taken
-  schema = one_of("json_object"),                   -- knows JSON as an answer, but no schema
+  schema = one_of("json_object", "openapi"),        -- knows JSON as an answer, but no schema; or Google's older form of one
+  links = flag,                                     -- false: fetches none; in Gemini's dialect
+  upload = one_of("gemini"),                        -- how it takes files that are uploaded; none where absent
+  studio_files = flag,                              -- false: knows no files of AI Studio
+  call_ids = flag,                                  -- false: refuses the ids of calls; in Gemini's dialect
+  count = one_of("wrapped"),                        -- countTokens takes more than contents inside generateContentRequest
   user_needed = flag,                               -- a prompt without a message of the user is refused there
   image_output = one_of("modalities", "images"),    -- how a picture is asked for: in chat, or at /images/generations
   models_query = kind("table", "a table of name = value"), -- so that GET /models leaves none out
@@ -116,6 +125,7 @@ local function check(profile, place)
   end
   if profile.options then options_table.check(profile.options, nil, place .. "options: ") end
   for name, fields in pairs(profile.dialects or {}) do check(fields, place .. "dialects." .. name .. ": ") end
+  if profile.projectless then check(profile.projectless, place .. "projectless: ") end
 end
 
 local function unknown(name)
@@ -183,7 +193,9 @@ end
 --- @param given table
 --- @return multimodal.Profile
 function M.of(given)
-  return in_dialect(named(given), given.dialect)
+  local profile = in_dialect(named(given), given.dialect)
+  if getmetatable(profile) ~= nil or not profile.projectless or given.project then return profile end
+  return over(profile, profile.projectless)
 end
 
 local function needed(profile, options, name)
@@ -214,7 +226,8 @@ end
 --- @param options table  effective
 --- @return {root: string, query: string, host: string}
 function M.base_url(profile, options)
-  local address = options.base_url or profile.base_url
+  local elsewhere = options.location and profile.base_urls and profile.base_urls[options.location]
+  local address = options.base_url or elsewhere or profile.base_url
   if not address then misuse("base_url: this gateway needs one") end
   if address:find("{", 1, true) then
     address = fill(address, profile, options)

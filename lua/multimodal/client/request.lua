@@ -17,6 +17,7 @@ local steps = compat.lazy("multimodal.client.steps")
 local stream = require("multimodal.reply.stream")
 local tools = compat.lazy("multimodal.prompt.tools")
 local transport = require("multimodal.client.transport")
+local uploads = compat.lazy("multimodal.client.upload")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -123,17 +124,21 @@ local function check_results(list)
   }
 end
 
---- Messages with their media at hand.
-local function resolved(list, options, warnings)
+--- Messages with their media at hand; what is too large for a request is uploaded where that is wanted.
+local function resolved(client, list, options, warnings)
   local found, err = check_results(list)
   if not found then return nil, err end
-  return resolve.messages(list, options, warnings)
+  found, err = resolve.messages(list, options, warnings)
+  if not found or options.upload ~= "auto" then return found, err end
+  local copy = {}
+  extend(copy, found)
+  return uploads.replace(client, copy, options)
 end
 
 --- What is said, with media at hand: messages, or a request that was written by hand.
 local function said_of(client, options, written, warnings)
   if written.raw then return said_raw(client, options, written) end
-  local list, err = resolved(prompts.with_system(written.messages, options.system), options, warnings)
+  local list, err = resolved(client, prompts.with_system(written.messages, options.system), options, warnings)
   if not list then return nil, err end
   local fine
   fine, err = check.run(client, options, list, warnings)
@@ -166,10 +171,10 @@ end
 --- The request of what is said.
 local function build(client, said, warnings, opens)
   local options, by_name = said.options, nil
-  local streams = opens or (options.on_text or options.on_event) ~= nil
+  local streams = not said.verb and (opens or (options.on_text or options.on_event) ~= nil)
   if not said.raw then said.options, by_name = with_tools(options, warnings) end
   said.stream = streams
-  local wire, fault, notes = client.dialect.encode(said, client.profile)
+  local wire, fault, notes = client.dialect[said.verb or "encode"](said, client.profile)
   if not wire then return fail(client, options, fault) end
   extend(warnings, notes)
   local url = url_of(client, wire.path, wire.query, options)
@@ -197,9 +202,10 @@ end
 --- @param prompt string|table
 --- @param more? table       options that win over the prompt's
 --- @param opens boolean     send() gives a stream
+--- @param verb? "count"      what the dialect is to ask, where it is no reply
 --- @return multimodal.Request?
 --- @return multimodal.Error? err
-function M.new(client, prompt, more, opens)
+function M.new(client, prompt, more, opens, verb)
   if type(client) ~= "table" or not client.for_call then
     error_class.misuse("a client's methods are called with a colon: ai:generate(...)")
   end
@@ -209,6 +215,7 @@ function M.new(client, prompt, more, opens)
   local warnings = {}
   local said, err = said_of(client, options, written, warnings)
   if not said then return fail(client, options, err) end
+  said.verb = verb
   return build(client, said, warnings, opens)
 end
 
@@ -223,7 +230,7 @@ function methods:following(more)
   extend(list, self.messages)
   extend(list, more)
   if options.tool_choice ~= "none" then options = options_table.over(options, { tool_choice = false }) end
-  local messages, err = resolved(list, options, warnings)
+  local messages, err = resolved(self.client, list, options, warnings)
   if not messages then return fail(self.client, options, err) end
   return build(self.client, { messages = messages, options = options }, warnings, self.opens)
 end

@@ -105,6 +105,8 @@ end
 local function words_of(body)
   local err = type(body.error) == "table" and body.error or {}
   local words = {}
+  -- Google says the status twice, and more tellingly in words.
+  if type(err.code) == "number" and (text(err.status) or ""):find("^[A-Z_]+$") then words[1] = err.status end
   for _, value in ipairs {
     { err.code }, { err.error_type }, { at(err, "metadata", "error_type") }, { at(err, "availability", "code") },
     { err.type }, { err.status }, { body.code }, { body.error_type }, { type(body.error) == "table" and "" or body.type },
@@ -135,6 +137,7 @@ local function make(status, headers, body, raw, from_page)
   local failed = status and status >= 400 and status or nil
   local kind = kinds.of(words, failed or status_in(body, words))
   if failed == 402 then kind = "billing" end
+  if kind == "bad_request" and (message_of(body) or ""):find("payload size exceeds the limit", 1, true) then kind = "too_large" end
   local verdict = headers_of.should_retry(headers)
   local available = at(body, "error", "availability", "retryable")
   if type(available) == "boolean" then verdict = available end

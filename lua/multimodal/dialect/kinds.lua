@@ -28,7 +28,7 @@ local telling = {
 --- Words that say less than a status: asked only where there is none.
 local vague = {
   { "bad_request", [[invalid_request invalid_request_error badrequesterror invalid_argument failed_precondition
-    out_of_range]] },
+    out_of_range already_exists aborted]] },
   { "server", [[server server_error internal internal_error internal_server_error internalservererror api_error unmapped
     provider_unavailable unknown data_loss]] },
 }

@@ -5,4 +5,5 @@ return {
   model_required = true,
   max_tokens_field = "max_tokens",
   stream_options = false,
+  dialects = { gemini = {} },
 }

@@ -12,4 +12,10 @@ return {
   audio_formats = { wav = true, mp3 = true },
   warns = { file = "yourouter documents files in Gemini's own dialect alone; the model may not see it" },
   limits = { temperature = { 0, 2 }, stop = 4 },
+  dialects = {
+    gemini = {
+      prefix = "/projects/cognition/locations/us/publishers/google", headers = { vendor = "google" }, buckets = { gs = true },
+      warns = {}, limits = {},
+    },
+  },
 }

@@ -1,12 +1,13 @@
 --- The simulator's own process: serves until its standard input ends, or for ever. Returns run(options).
 local core = require("multimodal.core")
 local uv = require("luv")
+local gemini = require("multimodal.simulator.gemini")
 local http = require("multimodal.simulator.http")
 local openai = require("multimodal.simulator.openai")
 
 local M = {}
 
-local dialects = { openai }
+local dialects = { gemini, openai }
 
 local Request = {}
 
@@ -54,23 +55,24 @@ end
 local function route(request)
   for _, dialect in ipairs(dialects) do
     for _, entry in ipairs(dialect.routes) do
-      if request.method == entry.method and request.path:find(entry.path) then return entry.run end
+      if request.method == entry.method and request.path:find(entry.path) then return entry.run, dialect.refuse end
     end
   end
-  return nil
+  return nil, openai.refuse
 end
 
 local function answer_to(self, request, answer)
   local behaviour = request.behaviour
   answer.pace, answer.split = tonumber(behaviour.pace) or 0, tonumber(behaviour.split)
   if behaviour.delay then answer:sleep(tonumber(behaviour.delay)) end
-  local run = route(request)
-  if not request.headers.authorization and not request.headers["x-api-key"] then
-    openai.refuse(request, answer, 401, "No key came with the request. Any key will do here.", "invalid_api_key")
+  local run, refuse = route(request)
+  local headers = request.headers
+  if not (headers.authorization or headers["x-api-key"] or headers["x-goog-api-key"]) then
+    refuse(request, answer, 401, "No key came with the request. Any key will do here.", "invalid_api_key")
   elseif behaviour.status then
-    openai.refuse(request, answer, tonumber(behaviour.status), "Refused, as asked.", behaviour.code)
+    refuse(request, answer, tonumber(behaviour.status), "Refused, as asked.", behaviour.code)
   elseif not run then
-    openai.refuse(request, answer, 404, ("Nothing is served at %s %s."):format(request.method, request.path), "not_found")
+    refuse(request, answer, 404, ("Nothing is served at %s %s."):format(request.method, request.path), "not_found")
   else
     run(request, answer)
   end

@@ -109,6 +109,9 @@ function writers.audio(part, profile, place)
 end
 
 function writers.video(part, profile, place)
+  if part.options.fps or part.options.clip then
+    return M.unsupported(place, "fps and clip are said in Gemini's dialect alone; cut the video, or pass dialect = \"gemini\"")
+  end
   if not profile.video then
     return M.unsupported(place, ("%s takes no video in chat; send frames as images, or use a gateway that does"):format(who(profile)))
   end

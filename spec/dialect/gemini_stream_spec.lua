@@ -1,0 +1,224 @@
+local core = require("multimodal.core")
+local gemini = require("multimodal.dialect.gemini")
+local reply = require("multimodal.reply.reply")
+local support = require("dialect.support")
+
+local joined, of_type, plain = support.joined, support.of_type, support.plain
+
+local names = support.names("gemini/stream", "sse")
+
+local function finished(state)
+  return assert(gemini.finish(state))
+end
+
+--- The events of a stream as one JSON array.
+local function as_array(body)
+  local list = {}
+  for data in body:gmatch("data: ([^\r\n]*)") do list[#list + 1] = data end
+  return "[" .. table.concat(list, "\n,\r\n") .. "\n]"
+end
+
+--- A body in pieces of random sizes.
+local function run_random(body, random)
+  local decoder, state = core.decoder { lenient = true }, gemini.begin()
+  decoder:head(200, "text/event-stream")
+  local from = 1
+  while from <= #body do
+    local to = from + random(0, 40)
+    decoder:feed(body:sub(from, to))
+    from = to + 1
+  end
+  decoder:finish()
+  local deltas = {}
+  for event in decoder.next, decoder do
+    for _, delta in ipairs(assert(gemini.delta(state, event))) do deltas[#deltas + 1] = delta end
+  end
+  return state, deltas
+end
+
+describe("gemini stream #small", function()
+  for _, name in ipairs(names) do
+    local body = support.read("gemini/stream/" .. name .. ".sse")
+    local whole = support.read("gemini/stream/" .. name .. ".json")
+
+    it("equals the whole body: " .. name, function()
+      local expected = assert(gemini.decode { data = whole, media = {} })
+      local neutral = finished(support.run(gemini, body))
+      assert.same(plain(expected), plain(neutral))
+    end)
+
+    it("does not depend on how it is cut: " .. name, function()
+      local state, at_once = support.run(gemini, body)
+      local expected = plain(finished(state))
+      for _, step in ipairs { 1, 7 } do
+        local cut, deltas = support.run(gemini, body, { step = step })
+        assert.same(plain(at_once), plain(deltas))
+        assert.same(expected, plain(finished(cut)))
+      end
+      math.randomseed(5)
+      for _ = 1, 20 do
+        local cut, deltas = run_random(body, math.random)
+        assert.same(plain(at_once), plain(deltas))
+        assert.same(expected, plain(finished(cut)))
+      end
+    end)
+
+    it("is the same as a JSON array: " .. name, function()
+      local state, deltas = support.run(gemini, body)
+      for _, step in ipairs { false, 1, 7 } do
+        local array, told = support.run(gemini, as_array(body), { content_type = "application/json", step = step or nil })
+        assert.same(plain(deltas), plain(told))
+        assert.same(plain(finished(state)), plain(finished(array)))
+      end
+    end)
+
+    it("is the same by the text path: " .. name, function()
+      local state, deltas = support.run(gemini, body)
+      local by_text, text_deltas = support.run_text(gemini, body)
+      assert.same(plain(finished(state)), plain(finished(by_text)))
+      assert.same(plain(deltas), plain(text_deltas))
+    end)
+
+    it("tells what the reply ends with: " .. name, function()
+      local state, deltas = support.run(gemini, body)
+      local first = finished(state).choices[1]
+      assert.equal(first.reasoning or "", joined(deltas, "reasoning"))
+      assert.equal(first.text, joined(deltas, "text"))
+      local ends = of_type(deltas, "tool_end")
+      assert.equal(#first.tool_calls, #ends)
+      for i, call in ipairs(first.tool_calls) do
+        assert.equal(call, ends[i].call)
+        assert.equal(i - 1, ends[i].index)
+      end
+      local finish = of_type(deltas, "finish")
+      assert.equal(1, #finish)
+      assert.equal(first.finish_reason, finish[1].reason)
+      assert.equal(first.finish_reason_raw, finish[1].raw)
+    end)
+
+    it("is truncated where its end does not come: " .. name, function()
+      local events = {}
+      for event in body:gmatch("data: [^\r\n]*\r?\n\r?\n") do events[#events + 1] = event end
+      while events[1] and events[#events]:find("finish_?[rR]eason") == nil and not events[#events]:find("blockReason") do
+        events[#events] = nil
+      end
+      events[#events] = nil
+      local state = support.run(gemini, table.concat(events))
+      local none, err = gemini.finish(state)
+      assert.is_nil(none)
+      assert.equal("truncated", err.kind)
+      assert.is_truthy(gemini.partial(state).choices[1])
+    end)
+  end
+
+  it("reads thought, text, call and usage as the reference says", function()
+    local state, deltas = support.run(gemini, support.read("gemini/stream/thought_tool.sse"))
+    local made = reply.new(finished(state))
+    assert.same({ "plan", "Hello", "r1", "g" }, { made.reasoning, made.text, made.id, made.model })
+    assert.same({ "f", "{}" }, { made.tool_calls[1].name, made.tool_calls[1].arguments_raw })
+    assert.same({ "tool_calls", "STOP" }, { made.finish_reason, made.finish_reason_raw })
+    assert.same({ input_tokens = 9, output_tokens = 7, reasoning_tokens = 3, total_tokens = 16 }, made.usage)
+    local types = {}
+    for i, delta in ipairs(deltas) do types[i] = delta.type end
+    assert.equal("start reasoning usage text text tool_start tool_delta tool_end finish usage", table.concat(types, " "))
+  end)
+
+  it("takes text that comes alone by the text path", function()
+    local _, _, taken = support.run_text(gemini, support.read("gemini/stream/text.sse"))
+    assert.equal(4, taken)
+  end)
+
+  it("hands out pictures but no drafts, the same objects as at the end", function()
+    local state, deltas = support.run(gemini, support.read("gemini/stream/image.sse"))
+    local images = of_type(deltas, "image")
+    assert.equal(1, #images)
+    local made = reply.new(finished(state))
+    assert.equal(1, #made.images)
+    assert.equal(images[1].part, made.images[1])
+    assert.equal("\137PNG\r\n\26\n0123", made.images[1]:bytes())
+  end)
+
+  it("gives speech the head of a WAV file", function()
+    local state, deltas = support.run(gemini, support.read("gemini/stream/audio.sse"))
+    local samples = "\0\1\2\3\4\5\6\7\8\9\10\11"
+    assert.equal(samples, joined(deltas, "audio"))
+    local made = reply.new(finished(state))
+    local bytes = made.audio:bytes()
+    assert.equal("audio/wav", made.audio:mime())
+    assert.equal("RIFF\48\0\0\0WAVEfmt \16\0\0\0\1\0\1\0\192\93\0\0\128\187\0\0\2\0\16\0data\12\0\0\0" .. samples, bytes)
+  end)
+
+  it("keeps what it cannot read otherwise for the way back", function()
+    local state = support.run(gemini, support.read("gemini/stream/code.sse"))
+    local made = reply.new(finished(state))
+    assert.equal("Let me see.Two.", made.text)
+    assert.equal(4, #made.message.native.parts)
+  end)
+
+  it("lifts a large picture out of a chunk", function()
+    local bytes = "\137PNG\r\n\26\n" .. ("0123456789abcdef"):rep(4096)
+    local body = 'data: {"candidates":[{"index":0,"finishReason":"STOP","content":{"parts":[{"inlineData":{"mimeType":"image/png","data":"'
+      .. core.base64_encode(bytes) .. '"}}]}}]}\r\n\r\n'
+    local state = support.run(gemini, body, { step = 1000 })
+    assert.equal(bytes, reply.new(finished(state)).images[1]:bytes())
+  end)
+
+  it("joins surrogate pairs that were torn over two chunks", function()
+    local function chunk(text)
+      return 'data: {"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"' .. text .. '"}]}}]}\r\n\r\n'
+    end
+    local body = chunk "a\\ud83d" .. chunk "\\ude00b" .. chunk "\\ud83d" .. chunk "c"
+      .. 'data: {"candidates":[{"index":0,"finishReason":"STOP"}]}\r\n\r\n'
+    for _, run in ipairs { support.run, support.run_text } do
+      local state, deltas = run(gemini, body)
+      assert.equal("a\240\159\152\128b\239\191\189c", joined(deltas, "text"))
+      assert.equal("a\240\159\152\128b\239\191\189c", finished(state).choices[1].text)
+    end
+  end)
+
+  it("raises an error in mid-stream in all its forms", function()
+    local first = 'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"He"}]}}]}\r\n\r\n'
+    local fault = '{\n  "error": {\n    "code": 503,\n    "message": "The model is overloaded.",\n    "status": "UNAVAILABLE"\n  }\n}\n'
+    local flat = fault:gsub("\n%s*", "")
+    for _, tail in ipairs { fault, "data: " .. flat .. "\r\n\r\n", "data: [" .. flat .. "]\r\n\r\n" } do
+      for _, step in ipairs { 0, 1, 7 } do
+        local state, deltas, err = support.run(gemini, first .. tail, { step = step > 0 and step or nil })
+        assert.equal("He", joined(deltas, "text"))
+        assert.same({ "overloaded", "UNAVAILABLE", "The model is overloaded." }, { err.kind, err.code, err.message })
+        assert.equal(err, select(2, gemini.finish(state)))
+        assert.equal("He", gemini.partial(state).choices[1].text)
+      end
+    end
+  end)
+
+  it("takes memory that grows with the text alone, not with its square", function()
+    local function work(n)
+      local state = gemini.begin()
+      collectgarbage() collectgarbage("stop")
+      local before = collectgarbage("count")
+      for _ = 1, n do
+        gemini.text_delta(state, "a word ")
+        gemini.delta(state, { data = '{"candidates":[{"index":0,"content":{"parts":[{"text":"b "}]}}]}', media = {} })
+      end
+      local text = gemini.partial(state).choices[1].text
+      local grown = collectgarbage("count") - before
+      collectgarbage("restart")
+      assert.equal(9 * n, #text)
+      return grown
+    end
+    local small, large = work(2000), work(16000)
+    assert.is_true(large <= 12 * small, ("%.0f KiB for n, %.0f KiB for 8 n"):format(small, large))
+  end)
+
+  it("ends at an end mark that a gateway adds", function()
+    local state = gemini.begin()
+    assert(gemini.delta(state, { data = "[DONE]", media = {} }))
+    assert.is_true(gemini.ended(state))
+    assert.equal("protocol", select(2, gemini.finish(state)).kind)
+  end)
+
+  it("leaves nothing behind", function()
+    collectgarbage() collectgarbage()
+    assert.equal(0, core.live())
+  end)
+end)
