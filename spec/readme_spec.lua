@@ -72,7 +72,8 @@ local given = {
     name = "weather", description = "The weather.", parameters = { city = "string" } } } }]],
   ["Structured output"] = ("ai = mocked { %q, %q } letter = mm.file 'letter.pdf'"):format(order, order),
   ["Pictures"] = 'ai = mocked { mm.image "cat.jpg", "A cat." }',
-  ["Limits, budgets, and who answers instead"] = 'ai = mocked { { kind = "overloaded" }, { kind = "overloaded" }, { kind = "overloaded" } }',
+  ["Limits, budgets, and who answers instead"] =
+    'ai = mocked { { kind = "overloaded" }, { kind = "overloaded" }, { kind = "overloaded" } }',
   ["Models, checks and sizes"] = [[reply = "gen-1" ai = mocked {
     { body = '{"data":[{"id":"m","context_length":9,"pricing":{"prompt":"0.1"},"architecture":{"output_modalities":["image"]}}]}' },
     { body = '{"data":{"id":"gen-1","total_cost":0.5}}' } }]],

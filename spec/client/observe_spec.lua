@@ -78,7 +78,8 @@ describe("observe", function()
     assert.equal("request error", events_of(records))
     assert.same({ "bad_request", 400, "bad_request" }, { records[2].kind, records[2].status, records[2].attributes["error.type"] })
     records = {}
-    s:script { server.head(200, { ["Content-Type"] = "text/event-stream" }), 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n', { close = true } }
+    local text = 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    s:script { server.head(200, { ["Content-Type"] = "text/event-stream" }), text, { close = true } }
     local stream = assert(client():stream "Hi")
     assert.is_nil(stream:reply())
     assert.equal("request error", events_of(records))
@@ -104,7 +105,8 @@ describe("observe", function()
     s:script(server.json(200, whole, { headers = { ["X-Request-Id"] = "r 2" } }))
     local script, out = os.tmpname(), os.tmpname()
     local file = assert(io.open(script, "w"))
-    file:write(([[require("multimodal").client { base_url = %q, api_key = "canary", model = "m" }:generate "Hi"]]):format(s.url .. "/v1?key=hidden"))
+    file:write(([[require("multimodal").client { base_url = %q, api_key = "canary", model = "m" }:generate "Hi"]]):format(
+      s.url .. "/v1?key=hidden"))
     file:close()
     os.execute(("MULTIMODAL_LOG=debug %s %s 2>%s"):format(jit and "luajit" or "lua" .. _VERSION:match("%d%.%d"), script, out))
     local lines = {}
