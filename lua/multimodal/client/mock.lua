@@ -117,7 +117,10 @@ end
 
 --- How each dialect writes an answer: whole(request, texts, images, calls) -> text; streamed(the same) -> pieces; and
 --- `tail`, how many pieces at the end of a stream say that it is complete.
-local tellers = { openai = compat.lazy("multimodal.client.mock.openai") }
+local tellers = {
+  openai = compat.lazy("multimodal.client.mock.openai"),
+  anthropic = compat.lazy("multimodal.client.mock.anthropic"),
+}
 
 local function teller_of(request)
   local name = request.client.dialect.name

@@ -106,7 +106,7 @@ local function words_of(body)
   local err = type(body.error) == "table" and body.error or {}
   local words = {}
   for _, value in ipairs {
-    { err.code }, { err.error_type }, { at(err, "metadata", "error_type") }, { at(err, "availability", "code") },
+    { at(err, "details", "error_code") }, { err.code }, { err.error_type }, { at(err, "metadata", "error_type") }, { at(err, "availability", "code") },
     { err.type }, { err.status }, { body.code }, { body.error_type }, { type(body.error) == "table" and "" or body.type },
   } do
     words[#words + 1] = word(value[1])
@@ -235,10 +235,11 @@ end
 
 --- A 2xx reply that holds neither an answer nor an error.
 --- @param event table?
+--- @param missing? string  what it should have held; "choices"
 --- @return multimodal.Error
-function M.empty(event)
+function M.empty(event, missing)
   return error_class.new {
-    kind = "protocol", message = "the gateway sent a reply without choices", body = head(plain(event), longest_body),
+    kind = "protocol", message = "the gateway sent a reply without " .. (missing or "choices"), body = head(plain(event), longest_body),
   }
 end
 

@@ -4,7 +4,7 @@ local M = {}
 
 --- Words that say what is wrong, whatever the status beside them; in lower case. They are asked in this order.
 local telling = {
-  { "billing", [[payment_required insufficient_balance billing_hard_limit_reached billing_not_active arrears
+  { "billing", [[payment_required insufficient_balance billing_hard_limit_reached billing_not_active billing_error arrears
     accountoverdue accountoverdueerror account_overdue]] },
   { "quota", [[insufficient_quota insufficient_user_quota quota_exceeded quotaexceeded setlimitexceeded]] },
   { "content_filter", [[content_policy_violation content_policy content_filter refusal sensitive
@@ -27,7 +27,7 @@ local telling = {
 
 --- Words that say less than a status: asked only where there is none.
 local vague = {
-  { "bad_request", [[invalid_request invalid_request_error badrequesterror invalid_argument failed_precondition
+  { "bad_request", [[invalid_request invalid_request_error conflict_error badrequesterror invalid_argument failed_precondition
     out_of_range]] },
   { "server", [[server server_error internal internal_error internal_server_error internalservererror api_error unmapped
     provider_unavailable unknown data_loss]] },
@@ -60,13 +60,19 @@ local function index(groups)
   return by_word
 end
 
+--- Limits of spending have many names: of an organization, a workspace, a key.
+local function entry_of(word, by_word)
+  if word:find("_spend_limit_reached$") then word = "quota_exceeded" end
+  return by_word[word]
+end
+
 local tables = { index(zai), index(telling), index(vague) }
 
 --- The strongest of some words in one table.
 local function strongest(words, by_word)
   local best
   for _, word in ipairs(words) do
-    local entry = by_word[word:lower()]
+    local entry = entry_of(word:lower(), by_word)
     if entry and (not best or entry.rank < best.rank) then best = entry end
   end
   return best and best.kind

@@ -4,6 +4,13 @@ return {
   base_url = "https://api.yourouter.ai/v1",
   key_variable = "YOUROUTER_API_KEY",
   dialect = "openai",
+  dialects = {
+    anthropic = {
+      headers = { ["anthropic-version"] = "2023-06-01", vendor = "anthropic" },
+      warns = {},
+      limits = require("multimodal.gateway.anthropic").limits,
+    },
+  },
   model_required = true,
   max_tokens_field = "max_tokens",
   stream_options = true,
