@@ -83,7 +83,8 @@ describe("anthropic encode #small", function()
     prompt.options.tools = tools
     assert.same(golden.worked, (sent(prompt)))
     local jpeg = part("image", { bytes = core.base64_decode "/9j/4AAQSkZJRg==" })
-    local body, warnings, request = sent { "Describe this image in one sentence.", jpeg, model = "claude-sonnet-4-20250514", max_tokens = 300 }
+    local body, warnings, request = sent { "Describe this image in one sentence.", jpeg, model = "claude-sonnet-4-20250514",
+      max_tokens = 300 }
     assert.same(golden.yourouter, body)
     assert.same({ {}, "/messages", "POST", false, {} }, { warnings, request.path, request.method, request.stream, request.headers })
   end)
@@ -146,9 +147,12 @@ describe("anthropic encode #small", function()
         return { block }
       end
       assert.same(document { type = "url", url = "https://h/a.pdf" }, content { part("file", "https://h/a.pdf") })
-      assert.same(document { type = "base64", media_type = "application/pdf", data = "JVBERi0xLjQ=" }, content { part("file", { bytes = pdf }) })
-      assert.same(document({ type = "text", media_type = "text/plain", data = "a,\"b\"\n" }, { title = "t.csv", citations = { enabled = true } }),
-        content { part("file", { bytes = "a,\"b\"\n", mime = "text/csv", filename = "t.csv", extra = { citations = { enabled = true } } }) })
+      assert.same(document { type = "base64", media_type = "application/pdf", data = "JVBERi0xLjQ=" }, content { part("file", {
+        bytes = pdf }) })
+      assert.same(document({ type = "text", media_type = "text/plain", data = "a,\"b\"\n" }, { title = "t.csv", citations = {
+        enabled = true } }),
+        content { part("file", { bytes = "a,\"b\"\n", mime = "text/csv", filename = "t.csv", extra = { citations = {
+          enabled = true } } }) })
       assert.same(document { type = "file", file_id = "file_1" }, content { part("file", { file_id = "file_1" }) })
       refused({ part("file", { bytes = "x", mime = "application/msword" }) }, "unsupported", "messages[1].content[1]", "convert")
       refused({ part("file", { bytes = png }) }, "unsupported", "messages[1].content[1]", "mm.image")
@@ -169,7 +173,8 @@ describe("anthropic encode #small", function()
       assert.same(whole.content, body.messages[2].content)
       assert.same({}, warnings)
       assert.is_truthy(sent_text:find('"glow":0.25', 1, true))
-      local foreign = messages.adopt { role = "assistant", content = { text "B" }, dialect = "openai", native = { reasoning_content = "secret" } }
+      local foreign = messages.adopt { role = "assistant", content = { text "B" }, dialect = "openai", native = {
+        reasoning_content = "secret" } }
       body, warnings, _, sent_text = sent { messages = { user "Hi", foreign, user "And?" } }
       assert.same({ text "B" }, body.messages[2].content)
       assert.is_nil(sent_text:find("secret", 1, true))
@@ -177,7 +182,8 @@ describe("anthropic encode #small", function()
     end)
 
     it("thinking stays in front where the text after it was changed", function()
-      local own = messages.adopt(assert(anthropic.decode { media = {}, data = support.read "anthropic/stream/thinking_tool.json" }).choices[1].message)
+      local own = messages.adopt(assert(anthropic.decode { media = {},
+        data = support.read "anthropic/stream/thinking_tool.json" }).choices[1].message)
       own.content = { text "Edited." }
       local said = sent { messages = { user "Hi", own, result("toolu_1", "ok") } }
       assert.same({ { type = "thinking", thinking = "hm", signature = "SIG" }, text "Edited.",
@@ -202,7 +208,8 @@ describe("anthropic encode #small", function()
       local prompt = prompt_of "Hi"
       local search = { type = "web_search_20250305", name = "web_search" }
       prompt.options.tools = { { name = "f", strict = true, extra = { cache_control = { type = "ephemeral" } } }, search }
-      assert.same({ { name = "f", strict = true, cache_control = { type = "ephemeral" }, input_schema = { type = "object", properties = {} } },
+      assert.same({ { name = "f", strict = true, cache_control = { type = "ephemeral" }, input_schema = { type = "object",
+        properties = {} } },
         search }, sent(prompt).tools)
     end)
 
@@ -289,7 +296,8 @@ describe("anthropic encode #small", function()
     end)
 
     it("sampling only where it is set", function()
-      local body = sent { "Hi", temperature = 0.5, top_p = 0.9, top_k = 5, stop = "END", max_tokens = 7, extra = { metadata = { user_id = "u" } } }
+      local body = sent { "Hi", temperature = 0.5, top_p = 0.9, top_k = 5, stop = "END", max_tokens = 7, extra = { metadata = {
+        user_id = "u" } } }
       assert.same({ 0.5, 0.9, 5, { "END" }, 7, { user_id = "u" } },
         { body.temperature, body.top_p, body.top_k, body.stop_sequences, body.max_tokens, body.metadata })
       assert.same({ max_tokens = 4096, messages = { { role = "user", content = { text "Hi" } } } }, (sent "Hi"))
@@ -345,13 +353,15 @@ describe("anthropic encode #small", function()
       assert.equal("missing_tool_result", refused({ messages = { user "Hi", calling "a" } }, "bad_request", "messages[2]").code)
       assert.equal("unknown_tool_result", refused({ messages = { user "Hi", calling "a", result("a", "A"), result("x", "X") } },
         "bad_request", "messages[4]").code)
-      body = sent { messages = { user "Hi", { role = "assistant", content = { { type = "tool_use", id = "t", name = "f", input = { a = 1 } } } },
+      body = sent { messages = { user "Hi", { role = "assistant", content = { { type = "tool_use", id = "t", name = "f", input = {
+        a = 1 } } } },
         { role = "user", content = { text "So?", { type = "tool_result", tool_use_id = "t", content = "ok" } } } } }
       assert.same({ "tool_result", "text" }, { body.messages[3].content[1].type, body.messages[3].content[2].type })
     end)
 
     it("5 join leading instructions", function()
-      assert.same({ text "A", text "B" }, sent({ messages = { messages.new("system", "A"), messages.new("developer", "B"), user "Hi" } }).system)
+      assert.same({ text "A", text "B" }, sent({ messages = { messages.new("system", "A"), messages.new("developer", "B"),
+        user "Hi" } }).system)
     end)
 
     it("6 want something of the user", function()
@@ -378,7 +388,8 @@ describe("anthropic encode #small", function()
     end)
 
     it("10 clean the ids of calls, of call and result alike", function()
-      local list = { user "Hi", calling("call.1", "call:1", "fine_-1"), result("call.1", "A"), result("call:1", "B"), result("fine_-1", "C"),
+      local list = { user "Hi", calling("call.1", "call:1", "fine_-1"), result("call.1", "A"), result("call:1", "B"), result("fine_-1",
+        "C"),
         calling "call.1", result("call.1", "D") }
       local body, ids = sent { messages = list }, {}
       for _, i in ipairs { 2, 4 } do
@@ -419,7 +430,8 @@ describe("anthropic encode #small", function()
   end)
 
   it("sends a raw request as it is", function()
-    local prompt = { messages = {}, raw = { messages = { { role = "user", content = "Hi" } }, odd = 1 }, options = { model = "m" }, stream = true }
+    local prompt = { messages = {}, raw = { messages = { { role = "user", content = "Hi" } }, odd = 1 }, options = { model = "m" },
+      stream = true }
     local body, _, request = sent(prompt)
     assert.same({ messages = { { role = "user", content = "Hi" } }, odd = 1, model = "m", stream = true }, body)
     assert.is_true(request.stream)

@@ -18,7 +18,8 @@ end
 
 local function still()
   local slept = {}
-  return slept, { now = function() return 0 end, sleep = function(seconds) slept[#slept + 1] = seconds end, random = function() return 1 end }
+  return slept, { now = function() return 0 end, sleep = function(seconds) slept[#slept + 1] = seconds end,
+    random = function() return 1 end }
 end
 
 describe("anthropic", function()
@@ -74,7 +75,8 @@ describe("anthropic", function()
     local request = any:request "Hi"
     assert.same({ "https://h/anthropic/v1/messages", "2026-10-21", "a, b" },
       { request.url, request.headers["anthropic-version"], request.headers["anthropic-beta"] })
-    request = any:request({ mm.file { file_id = "file_1" } }, { headers = { ["anthropic-version"] = "2023-06-01", ["anthropic-beta"] = "a" } })
+    request = any:request({ mm.file { file_id = "file_1" } }, { headers = { ["anthropic-version"] = "2023-06-01",
+      ["anthropic-beta"] = "a" } })
     assert.equal("files-api-2025-04-14,a", request.headers["anthropic-beta"])
     local mine = mm.client { gateway = { name = "mine", base_url = "https://h/v1", dialect = "anthropic" }, api_key = "k", model = "m" }
     assert.equal("2023-06-01", mine:request("Hi").headers["anthropic-version"])
@@ -112,7 +114,8 @@ describe("anthropic", function()
     local no, yes = { headers = { ["x-should-retry"] = "false" } }, { headers = { ["x-should-retry"] = "true" } }
     assert.equal(1, (count(server.json(529, overloaded, no), "overloaded", 529)))
     assert.equal(3, (count(server.json(400, failure "invalid_request_error", yes), "bad_request", 400)))
-    _, err = count(server.text(413, "<html><title>Too Large</title></html>", { headers = { ["Content-Type"] = "text/html" } }), "too_large", 413)
+    _, err = count(server.text(413, "<html><title>Too Large</title></html>", { headers = { ["Content-Type"] = "text/html" } }),
+      "too_large", 413)
     assert.equal("Too Large", err.message)
   end)
 
@@ -149,10 +152,12 @@ describe("anthropic", function()
   end)
 
   it("lists its models, page by page", function()
-    s:script(server.json(200, { data = { { type = "model", id = "claude-a", display_name = "A" } }, has_more = true, last_id = "claude-a" }))
+    s:script(server.json(200, { data = { { type = "model", id = "claude-a", display_name = "A" } }, has_more = true,
+      last_id = "claude-a" }))
     s:script(server.json(200, { data = { { type = "model", id = "claude-b" } }, has_more = false }))
     local models = assert(ai:models())
-    assert.same({ "claude-a", "A", "claude-b", { "text", "image", "file" } }, { models[1].id, models[1].name, models[2].id, models[1].input })
+    assert.same({ "claude-a", "A", "claude-b", { "text", "image", "file" } }, { models[1].id, models[1].name, models[2].id,
+      models[1].input })
     assert.same({ "/v1/models?after_id=claude-a", "2023-06-01" }, { s:requests(2)[2].path, s:requests(2)[2].headers["anthropic-version"] })
   end)
 
@@ -168,7 +173,8 @@ describe("anthropic", function()
     local requests = s:requests(4)
     for _, i in ipairs { 2, 4 } do
       local sent = core.json_decode(requests[i].body).messages
-      assert.same({ { type = "thinking", thinking = "hm", signature = "SIG" }, { type = "tool_use", id = "toolu_1", name = "f", input = { a = "xy" } } },
+      assert.same({ { type = "thinking", thinking = "hm", signature = "SIG" }, { type = "tool_use", id = "toolu_1", name = "f", input = {
+        a = "xy" } } },
         sent[2].content)
       assert.same({ { type = "tool_result", tool_use_id = "toolu_1", content = "got xy" } }, sent[3].content)
     end
@@ -187,7 +193,8 @@ describe("anthropic", function()
     assert(restored:say "Again?")
     local requests = s:requests(3)
     for i = 2, 3 do assert.same(first.content, core.json_decode(requests[i].body).messages[2].content) end
-    local begun = mm.client { gateway = mm.mock { { tool_calls = { { name = "f", id = "call.1", arguments = { a = 1 } } } } }, api_key = "k" }
+    local begun = mm.client { gateway = mm.mock { { tool_calls = { { name = "f", id = "call.1", arguments = { a = 1 } } } } },
+      api_key = "k" }
     local reply = assert(begun:generate { "Hi", tools = { { name = "f" } } })
     assert(ai:generate { messages = { mm.user "Hi", reply, mm.tool_result(reply.tool_calls[1], "ok") } })
     local sent = core.json_decode(s:requests(4)[4].body).messages

@@ -2,6 +2,7 @@
 --- Pure: no network, no clock.
 ---
 --- What a profile may say is listed in client/profile.lua.
+local count = require("multimodal.dialect.anthropic.count")
 local decode = require("multimodal.dialect.anthropic.decode")
 local encode = require("multimodal.dialect.anthropic.encode")
 local failure = require("multimodal.dialect.failure")
@@ -20,6 +21,8 @@ local M = {
   finish = stream.finish,
   partial = stream.partial,
   failure = failure.read,
+  count = count.encode,
+  counted = count.decode,
 }
 
 return M

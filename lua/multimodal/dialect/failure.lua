@@ -106,7 +106,8 @@ local function words_of(body)
   local err = type(body.error) == "table" and body.error or {}
   local words = {}
   for _, value in ipairs {
-    { at(err, "details", "error_code") }, { err.code }, { err.error_type }, { at(err, "metadata", "error_type") }, { at(err, "availability", "code") },
+    { at(err, "details", "error_code") }, { err.code }, { err.error_type }, { at(err, "metadata", "error_type") }, { at(err,
+      "availability", "code") },
     { err.type }, { err.status }, { body.code }, { body.error_type }, { type(body.error) == "table" and "" or body.type },
   } do
     words[#words + 1] = word(value[1])

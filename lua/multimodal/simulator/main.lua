@@ -1,4 +1,5 @@
 --- The simulator's own process: serves until its standard input ends, or for ever. Returns run(options).
+local anthropic = require("multimodal.simulator.anthropic")
 local core = require("multimodal.core")
 local uv = require("luv")
 local http = require("multimodal.simulator.http")
@@ -6,7 +7,7 @@ local openai = require("multimodal.simulator.openai")
 
 local M = {}
 
-local dialects = { openai }
+local dialects = { anthropic, openai }
 
 local Request = {}
 
@@ -54,10 +55,16 @@ end
 local function route(request)
   for _, dialect in ipairs(dialects) do
     for _, entry in ipairs(dialect.routes) do
-      if request.method == entry.method and request.path:find(entry.path) then return entry.run end
+      local is_its = not entry.fits or entry.fits(request)
+      if is_its and request.method == entry.method and request.path:find(entry.path) then return entry.run end
     end
   end
   return nil
+end
+
+--- Refuse in the dialect of the request.
+local function refuse(request, ...)
+  return (anthropic.speaks(request) and anthropic or openai).refuse(request, ...)
 end
 
 local function answer_to(self, request, answer)
@@ -66,11 +73,11 @@ local function answer_to(self, request, answer)
   if behaviour.delay then answer:sleep(tonumber(behaviour.delay)) end
   local run = route(request)
   if not request.headers.authorization and not request.headers["x-api-key"] then
-    openai.refuse(request, answer, 401, "No key came with the request. Any key will do here.", "invalid_api_key")
+    refuse(request, answer, 401, "No key came with the request. Any key will do here.", "invalid_api_key")
   elseif behaviour.status then
-    openai.refuse(request, answer, tonumber(behaviour.status), "Refused, as asked.", behaviour.code)
+    refuse(request, answer, tonumber(behaviour.status), "Refused, as asked.", behaviour.code)
   elseif not run then
-    openai.refuse(request, answer, 404, ("Nothing is served at %s %s."):format(request.method, request.path), "not_found")
+    refuse(request, answer, 404, ("Nothing is served at %s %s."):format(request.method, request.path), "not_found")
   else
     run(request, answer)
   end

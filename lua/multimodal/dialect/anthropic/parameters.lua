@@ -65,7 +65,8 @@ local function check_output(draft)
   end
   for _, name in ipairs(outputs) do
     if options[name] then
-      return unsupported(name, ("%s gives text alone; leave it out, or ask a gateway that makes pictures and sound"):format(who(draft.profile)))
+      return unsupported(name,
+        ("%s gives text alone; leave it out, or ask a gateway that makes pictures and sound"):format(who(draft.profile)))
     end
   end
   return true

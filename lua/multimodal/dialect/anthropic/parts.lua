@@ -106,7 +106,8 @@ local function linked_document(part, context, place)
   if not source then return nil, err end
   local mime = part:likely_mime()
   if mime and mime ~= "application/pdf" then
-    return unsupported(place, ("%s reads links to PDF alone, not to %s; pass { fetch = true } or the file"):format(who(context.profile), mime))
+    return unsupported(place, ("%s reads links to PDF alone, not to %s; pass { fetch = true } or the file"):format(who(context.profile),
+      mime))
   end
   if not mime then
     context.warnings[#context.warnings + 1] = place .. ": the link is taken for one to a PDF, which is all that can be read there"

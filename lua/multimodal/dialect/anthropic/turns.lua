@@ -60,7 +60,8 @@ function writers.tool(message, context)
   local said, place = tostring(field(message, "tool_call_id") or ""), ("messages[%d]"):format(context.index)
   local id = context.ids:result(said)
   if not id then
-    return refuse(place, "unknown_tool_result", ("a result of the call %q, which the turn before it does not make; leave it out"):format(said))
+    return refuse(place, "unknown_tool_result",
+      ("a result of the call %q, which the turn before it does not make; leave it out"):format(said))
   end
   local blocks, err = blocks_of(message, context)
   if not blocks then return nil, err end
@@ -201,7 +202,8 @@ local function check_results(turn, following)
   end
   for _, block in ipairs(order) do
     if not answered[block.id or ""] then
-      return refuse(turn.place, "missing_tool_result", ("the call %s of %s has no result in the turn after it; add mm.tool_result(call, value)")
+      return refuse(turn.place, "missing_tool_result",
+        ("the call %s of %s has no result in the turn after it; add mm.tool_result(call, value)")
         :format(tostring(block.id), tostring(block.name)))
     end
   end
