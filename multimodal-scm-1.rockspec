@@ -124,6 +124,7 @@ build = {
     ["multimodal.client.send"] = "lua/multimodal/client/send.lua",
     ["multimodal.client.size"] = "lua/multimodal/client/size.lua",
     ["multimodal.client.steps"] = "lua/multimodal/client/steps.lua",
+    ["multimodal.client.upload.anthropic"] = "lua/multimodal/client/upload/anthropic.lua",
     ["multimodal.compat"] = "lua/multimodal/compat.lua",
     ["multimodal.dialect.anthropic"] = "lua/multimodal/dialect/anthropic.lua",
     ["multimodal.dialect.anthropic.blocks"] = "lua/multimodal/dialect/anthropic/blocks.lua",

@@ -152,7 +152,8 @@ end
 
 local function warn_of_name(message, context)
   if not message.name then return end
-  context.warnings[#context.warnings + 1] = ("messages[%d]: name has no place in Anthropic's dialect and was left out"):format(context.index)
+  context.warnings[#context.warnings + 1] =
+    ("messages[%d]: name has no place in Anthropic's dialect and was left out"):format(context.index)
 end
 
 --- Calls that were written by hand as blocks are known to the results after them.
