@@ -145,6 +145,27 @@ describe("anthropic stream #small", function()
     end
   end)
 
+  it("joins surrogate pairs that were torn over two deltas", function()
+    local function delta(index, kind, field, text)
+      return ('data: {"type":"content_block_delta","index":%d,"delta":{"type":"%s","%s":"%s"}}\n\n'):format(index, kind, field, text)
+    end
+    local function text(said) return delta(1, "text_delta", "text", said) end
+    local function thought(said) return delta(0, "thinking_delta", "thinking", said) end
+    local function input(said) return delta(2, "input_json_delta", "partial_json", said) end
+    local body = 'data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}\n\n'
+      .. thought "\\ud83d" .. thought "\\ude01" .. text "a\\ud83d" .. text "\\ude00b" .. text "c" .. text "\\ud83d" .. text "d"
+      .. text "\\ud83d" .. 'data: {"type":"content_block_stop","index":1}\n\n'
+      .. 'data: {"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}\n\n'
+      .. input '{\\"a\\":\\"\\ud83d' .. input '\\ude02\\"}' .. 'data: {"type":"message_stop"}\n\n'
+    for _, run in ipairs { support.run, support.run_text } do
+      local state, deltas = run(anthropic, body)
+      local choice = assert(anthropic.finish(state)).choices[1]
+      assert.equal("a\240\159\152\128bc\239\191\189d\239\191\189", choice.text)
+      assert.same({ choice.text, "\240\159\152\129" }, { joined(deltas, "text"), choice.reasoning })
+      assert.equal("\240\159\152\130", choice.tool_calls[1].arguments.a)
+    end
+  end)
+
   it("ends at the end mark and ignores what follows", function()
     local state = support.run(anthropic, (fixture "text"))
     assert.is_true(anthropic.ended(state))

@@ -4,6 +4,7 @@ local blocks = require("multimodal.dialect.anthropic.blocks")
 local decode = require("multimodal.dialect.anthropic.decode")
 local error_class = require("multimodal.error")
 local failure = require("multimodal.dialect.failure")
+local halves = require("multimodal.dialect.openai.halves")
 local finish_of = require("multimodal.reply.finish")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
@@ -103,6 +104,23 @@ local function tell_whole_input(block, out)
   if block:is_answer() and block.text.n == 0 then emit(out, { type = "text", delta = text or "{}" }) end
 end
 
+--- The fields of a delta in which half a surrogate pair may wait for the other.
+local growing = {
+  [".delta.text"] = { "text_delta", "text" }, [".delta.thinking"] = { "thinking_delta", "thinking" },
+  [".delta.partial_json"] = { "input_json_delta", "partial_json" },
+}
+local grow = {}
+
+--- Half a pair that waits for nothing any more is replaced.
+local function give_up_halves(state, out)
+  local held, block = state.held, state.blocks[state.index]
+  state.held = nil
+  for place in pairs(block and held or {}) do
+    local delta = growing[place]
+    if delta then grow[delta[1]](state, block, { [delta[2]] = halves.replacement }, out) end
+  end
+end
+
 local function end_block(block, out)
   if block.ended then return end
   block.ended = true
@@ -110,13 +128,11 @@ local function end_block(block, out)
   if block:is_call() then emit(out, { type = "tool_end", index = block.position, call = block:call() }) end
 end
 
-local grow = {}
-
 function grow.text_delta(state, block, delta, out)
   local text = present(delta.text)
   if not text then return end
   block:append("text", text)
-  state.said = block.text
+  if not state.held then state.said = block.text end
   emit(out, { type = "text", delta = text })
 end
 
@@ -177,6 +193,7 @@ function takers.content_block_delta(state, value, out, event)
   local delta = type(value.delta) == "table" and value.delta or {}
   local handler, index = grow[delta.type], index_of(state, value)
   if not handler then return end
+  state.index = index
   local block = state.blocks[index]
   if not block and orphans[delta.type] then
     block = begin_block(state, index, copied(orphans[delta.type]), copied(orphans[delta.type]))
@@ -187,6 +204,7 @@ end
 
 function takers.content_block_stop(state, value, out)
   local block = state.blocks[index_of(state, value)]
+  if state.held then give_up_halves(state, out) end
   if block then end_block(block, out) end
 end
 
@@ -210,6 +228,7 @@ end
 
 function takers.message_stop(state, _, out)
   start(state, out)
+  if state.held then give_up_halves(state, out) end
   for _, block in ipairs(state.order) do end_block(block, out) end
   local reason, raw = reason_of(state, true)
   emit(out, { type = "finish", reason = reason, raw = raw ~= nil and tostring(raw) or nil })
@@ -243,6 +262,20 @@ local function take(state, value, event)
   return out
 end
 
+--- Read an event; pairs that were torn over two deltas are joined.
+local function read_json(state, data, media)
+  local options = media and media[1] and { media = media } or nil
+  if not state.held and not halves.torn(data) then return json.decode(data, options) end
+  options = options or {}
+  options.halves = true
+  local value, fault = json.decode(data, options)
+  if value == nil then return nil, fault end
+  state.held = state.held or {}
+  value = halves.mend(state.held, value)
+  if next(state.held) == nil then state.held = nil end
+  return value
+end
+
 --- Take one event.
 --- @param state table
 --- @param event table  {type, data, media}
@@ -253,8 +286,7 @@ function M.delta(state, event)
   if state.failed then return nil, state.failed end
   if state.done or event.type == "ping" then return {} end
   if event.type == "error" then return fail(state, failure.read(nil, nil, event)) end
-  local media = event.media
-  local value, fault = json.decode(event.data, media and media[1] and { media = media } or nil)
+  local value, fault = read_json(state, event.data, event.media)
   if type(value) == "table" and value[1] ~= nil then value = value[1] end
   if type(value) == "table" then return take(state, value, event) end
   if not event.data:find("%S") or event.data:find("^%s*%[DONE%]") or event.data:find("^%s*null%s*$") then return {} end
@@ -271,7 +303,8 @@ function M.text_delta(state, text)
   local said = state.said
   if text == "" then return text end
   if not said then
-    takers.content_block_delta(state, { delta = { type = "text_delta", text = text } }, {}, {})
+    if state.held then state.held, text = nil, halves.replacement .. text end
+    takers.content_block_delta(state, { index = state.index, delta = { type = "text_delta", text = text } }, {}, {})
     return text
   end
   local n = said.n + 1
