@@ -91,6 +91,13 @@ mock.addFixture({
   openRouterProcessing: true,
 });
 
+// Anthropic's failure is a flag beside the text, which the mock leaves out; so does it pictures, before a predicate sees them.
+mock.addFixture({
+  match: { userMessage: "Compare the weather", predicate: (r) => answers(r).join("|") === '{"sky":"Paris"}|no Ōsló 🌨' },
+  response: { content: "Paris is sunny; the other I cannot find." },
+});
+mock.addFixture({ match: { userMessage: "What is enclosed?" }, response: { content: "A red cat." } });
+
 // A picture, from the endpoint for pictures: chat has no words for one here.
 const dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 mock.onImage("A red dot", { images: [{ b64Json: dot, revisedPrompt: "A small red dot" }] });

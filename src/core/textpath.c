@@ -302,11 +302,12 @@ static bool says_nothing(struct walk *w, size_t step, struct slice key) {
     return true;
   }
   if (is(value, "null")) return true;
-  if (is(key, "index") && is(value, "0")) return true;
-  if (is(key, "role") && (is(value, "\"assistant\"") || is(value, "\"\""))) return true;
-  if (which == t->same_n) return false;
-  struct slice before = recorded(t, step, which);
-  return before.at && equals(before.at, before.n, value.at, value.n);
+  if (which < t->same_n) {
+    struct slice before = recorded(t, step, which);
+    return before.at && equals(before.at, before.n, value.at, value.n);
+  }
+  if (is(key, "index")) return is(value, "0");
+  return is(key, "role") && (is(value, "\"assistant\"") || is(value, "\"\""));
 }
 
 static bool walk_value(struct walk *w, size_t step);

@@ -30,10 +30,10 @@ void mm_textpath_whole(struct mm_textpath *t, const char *type, size_t type_n, c
                        size_t n);
 
 /* Does this event hold only text? Besides the string at the path it may have, in the objects along
- * the path: ignored keys; nulls; index 0; role "assistant" or ""; `same` keys equal to the last
- * whole event's. Its type is "message" or that event's. Returns MM_OK with the text, borrowed from
- * json or from t until the next call; MM_EINVAL when the event says more, or is not strict JSON;
- * MM_ENOMEM. */
+ * the path: ignored keys; nulls; `same` keys equal to the last whole event's; where they are none
+ * of these, index 0 and role "assistant" or "". Its type is "message" or that event's. Returns
+ * MM_OK with the text, borrowed from json or from t until the next call; MM_EINVAL when the event
+ * says more, or is not strict JSON; MM_ENOMEM. */
 MM_NODISCARD int mm_textpath_read(struct mm_textpath *t, const char *type, size_t type_n,
                                   const char *json, size_t n, const char **text, size_t *text_n);
 

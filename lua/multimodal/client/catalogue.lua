@@ -95,9 +95,9 @@ local function record(raw, profile)
   local input, output, sure = modalities(raw, profile, id)
   local top = table_of(raw.top_provider)
   return {
-    id = id, name = text(raw.displayName) or text(raw.name) or id, input = input, output = output, sure = sure,
-    context = number(raw.context_length) or number(raw.context_window) or number(top.context_length)
-      or number(raw.inputTokenLimit),
+    id = id, name = text(raw.displayName) or text(raw.name) or text(raw.display_name) or id, input = input, output = output, sure = sure,
+    context = number(raw.context_length) or number(raw.context_window) or number(raw.max_input_tokens)
+      or number(top.context_length) or number(raw.inputTokenLimit),
     max_output = number(top.max_completion_tokens) or number(raw.max_output_tokens) or number(raw.outputTokenLimit),
     pricing = prices(raw.pricing), parameters = strings(raw.supported_parameters),
     description = text(raw.description), created = number(raw.created), raw = raw,
@@ -143,7 +143,10 @@ function M.next_query(body)
     return next(query) ~= nil and query or nil
   end
   if text(body.nextPageToken) then return { pageToken = body.nextPageToken } end
-  return body.has_more == true and text(body.last_id) and { after = body.last_id } or nil
+  if body.has_more ~= true or not text(body.last_id) then return nil end
+  -- Anthropic's lists tell the type of each entry, and name the place otherwise.
+  local first = table_of(table_of(body.data)[1])
+  return first.type == "model" and { after_id = body.last_id } or { after = body.last_id }
 end
 
 --- The models of a profile's own table, for a gateway that lists none.

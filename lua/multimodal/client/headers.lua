@@ -70,9 +70,23 @@ local function check(name, value)
   if tostring(text):find("[%z\1-\8\10-\31\127-\255]") then misuse(name, "has a line break, a NUL or a non-ASCII byte in it") end
 end
 
+--- Headers that are lists: what one layer adds does not take away what another does.
+local joins = { ["anthropic-beta"] = true }
+
+--- Two lists as one, each word once.
+local function both(first, second)
+  for word in second:gmatch("[^,%s]+") do
+    if not ("," .. first:gsub("%s", "") .. ","):find("," .. word .. ",", 1, true) then first = first .. "," .. word end
+  end
+  return first
+end
+
 local function set(list, places, name, value)
   local lower = name:lower()
   local at = places[lower]
+  if at and joins[lower] and type(value) == "string" and type(list[at].value) == "string" then
+    value = both(list[at].value, value)
+  end
   if not at then
     at = #list + 1
     places[lower] = at

@@ -120,6 +120,7 @@ end
 --- `tail`, how many pieces at the end of a stream say that it is complete.
 local tellers = {
   openai = compat.lazy("multimodal.client.mock.openai"), gemini = compat.lazy("multimodal.client.mock.gemini"),
+  anthropic = compat.lazy("multimodal.client.mock.anthropic"),
 }
 
 local function teller_of(request)

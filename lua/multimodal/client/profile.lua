@@ -11,7 +11,7 @@ local M = {}
 --- Gateways that have a file here, to tell the nearest name.
 local ours = {
   openai = true, openrouter = true, openroute = true, yourouter = true, gdc = true, glm = true, zai = true, khatash = true,
-  google = true, vertex = true,
+  google = true, vertex = true, anthropic = true,
 }
 
 local function of(says, test)
@@ -57,8 +57,9 @@ M.fields = {
   model_required = flag,
   retries_conflicts = flag,                         -- a 409 may be over at the next attempt
   max_tokens_field = text,                          -- the name of max_tokens on the wire
+  default_max_tokens = number,                      -- where the wire wants max_tokens and the user named none; 4096 where absent
   stream_options = flag,                            -- asks for usage in a stream
-  reasoning = one_of("effort", "object", "thinking"), -- false: cannot be told how much to reason
+  reasoning = one_of("effort", "object", "thinking", "budget"), -- false: cannot be told how much to reason
   system = one_of("string", "developer"),           -- text alone; or the role's name
   image_base64 = one_of("data_url", "raw"),         -- bytes of an image: a data URL, or bare base64
   buckets = of("true or a table such as { s3 = true }", function(value)
@@ -70,13 +71,15 @@ M.fields = {
   video = one_of(true, "link"),                     -- takes video_url; as https links alone
   video_links = one_of("youtube"),                  -- other links may be refused behind it: a warning
   file = one_of("openai", "openrouter", "khatash", "file_url", "none"), -- the shape of a file part
+  mid_system = flag,                                -- takes instructions amid a conversation (Anthropic's dialect)
   tool_media = flag,                                -- media in a tool's answer
   assistant_images = flag,                          -- false: an assistant's pictures cannot go back
   stop = one_of("list"),                            -- one word is a list too
   tool_choice = one_of("auto"),                     -- no other choice is taken
-  schema = one_of("json_object", "openapi"),        -- knows JSON as an answer, but no schema; or Google's older form of one
+  schema = one_of("json_object", "openapi", "tool"), -- knows JSON as an answer, but no schema; Google's older form of one; or by a
+                                                    -- tool that must be called
   links = flag,                                     -- false: fetches none; in Gemini's dialect
-  upload = one_of("gemini"),                        -- how it takes files that are uploaded; none where absent
+  upload = one_of("gemini", "anthropic"),           -- how it takes files that are uploaded; none where absent
   studio_files = flag,                              -- false: knows no files of AI Studio
   call_ids = flag,                                  -- false: refuses the ids of calls; in Gemini's dialect
   count = one_of("wrapped"),                        -- countTokens takes more than contents inside generateContentRequest
@@ -104,6 +107,7 @@ M.limits = {
   user_id = pair,                                   -- characters
   stop = number,                                    -- words
   metadata = number,                                -- pairs
+  request = number,                                 -- bytes of all media as they go out
 }
 
 --- Limits of the parts of one kind.

@@ -8,7 +8,9 @@ local options_table = require("multimodal.options")
 local M = {}
 
 --- How each kind of host takes a file: send(client, part, options, tell) -> part | nil, err.
-local protocols = { gemini = compat.lazy("multimodal.client.upload.gemini") }
+local protocols = {
+  gemini = compat.lazy("multimodal.client.upload.gemini"), anthropic = compat.lazy("multimodal.client.upload.anthropic"),
+}
 
 local function fail(client, err)
   return nil, error_class.new(err, { gateway = client.name, where = error_class.caller() })

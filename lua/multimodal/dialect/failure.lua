@@ -115,7 +115,8 @@ local function words_of(body)
   -- Google says the status twice, and more tellingly in words.
   if type(err.code) == "number" and (text(err.status) or ""):find("^[A-Z_]+$") then words[1] = err.status end
   for _, value in ipairs {
-    { err.code }, { err.error_type }, { at(err, "metadata", "error_type") }, { at(err, "availability", "code") },
+    { at(err, "details", "error_code") }, { err.code }, { err.error_type }, { at(err, "metadata", "error_type") }, { at(err,
+      "availability", "code") },
     { err.type }, { err.status }, { body.code }, { body.error_type }, { type(body.error) == "table" and "" or body.type },
   } do
     words[#words + 1] = word(value[1])
@@ -245,10 +246,11 @@ end
 
 --- A 2xx reply that holds neither an answer nor an error.
 --- @param event table?
+--- @param missing? string  what it should have held; "choices"
 --- @return multimodal.Error
-function M.empty(event)
+function M.empty(event, missing)
   return error_class.new {
-    kind = "protocol", message = "the gateway sent a reply without choices", body = head(plain(event), longest_body),
+    kind = "protocol", message = "the gateway sent a reply without " .. (missing or "choices"), body = head(plain(event), longest_body),
   }
 end
 

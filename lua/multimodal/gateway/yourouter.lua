@@ -17,5 +17,9 @@ return {
       prefix = "/projects/cognition/locations/us/publishers/google", headers = { vendor = "google" }, buckets = { gs = true },
       warns = {}, limits = {},
     },
+    anthropic = {
+      headers = { ["anthropic-version"] = "2023-06-01", vendor = "anthropic" }, warns = {},
+      limits = require("multimodal.gateway.anthropic").limits,
+    },
   },
 }

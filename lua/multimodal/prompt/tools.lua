@@ -21,6 +21,7 @@ local M = {}
 --- @field parameters table|userdata|nil  JSON Schema as it goes out; nil: no arguments
 --- @field schema multimodal.Schema?      the same to check with
 --- @field strict boolean?
+--- @field extra table?                   further fields of the tool on the wire
 --- @field run multimodal.ToolRun?        nil: the call of the client ends with reply.tool_calls
 local Tool = { __name = "multimodal.tool" }
 Tool.__index = Tool
@@ -35,7 +36,7 @@ function M.is(value)
   return getmetatable(value) == Tool
 end
 
-local fields = { name = "string", description = "string", parameters = "table", run = "function", strict = "boolean" }
+local fields = { name = "string", description = "string", parameters = "table", run = "function", strict = "boolean", extra = "table" }
 
 local function check(spec)
   for name, value in pairs(spec) do
@@ -55,7 +56,7 @@ function M.new(spec)
   check(spec)
   local schema = spec.parameters and schemas.parameters(spec.parameters, spec.strict)
   return setmetatable({
-    name = spec.name, description = spec.description, strict = spec.strict, run = spec.run,
+    name = spec.name, description = spec.description, strict = spec.strict, run = spec.run, extra = spec.extra,
     schema = schema or nil, parameters = schema and schema.schema or nil,
   }, Tool)
 end
@@ -63,7 +64,8 @@ end
 local function name_of(tool)
   if M.is(tool) then return tool.name end
   local inner = tool["function"] or tool.custom
-  return type(inner) == "table" and inner.name or nil
+  if type(inner) == "table" then return inner.name end
+  return type(tool.name) == "string" and tool.name or nil
 end
 
 --- The tools of the option: tools, tables that could be one, and tables in a dialect's own form, which have a type.

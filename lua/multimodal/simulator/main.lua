@@ -1,4 +1,5 @@
 --- The simulator's own process: serves until its standard input ends, or for ever. Returns run(options).
+local anthropic = require("multimodal.simulator.anthropic")
 local core = require("multimodal.core")
 local uv = require("luv")
 local gemini = require("multimodal.simulator.gemini")
@@ -7,7 +8,7 @@ local openai = require("multimodal.simulator.openai")
 
 local M = {}
 
-local dialects = { gemini, openai }
+local dialects = { anthropic, gemini, openai }
 
 local Request = {}
 
@@ -55,10 +56,11 @@ end
 local function route(request)
   for _, dialect in ipairs(dialects) do
     for _, entry in ipairs(dialect.routes) do
-      if request.method == entry.method and request.path:find(entry.path) then return entry.run, dialect.refuse end
+      local is_its = not entry.fits or entry.fits(request)
+      if is_its and request.method == entry.method and request.path:find(entry.path) then return entry.run, dialect.refuse end
     end
   end
-  return nil, openai.refuse
+  return nil, (anthropic.speaks(request) and anthropic or openai).refuse
 end
 
 local function answer_to(self, request, answer)

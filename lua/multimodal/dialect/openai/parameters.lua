@@ -52,10 +52,10 @@ local function add_tool(tools, tool)
     tools[#tools + 1] = tool
     return
   end
-  tools[#tools + 1] = {
+  tools[#tools + 1] = parts.extend({
     type = "function",
     ["function"] = { name = tool.name, description = tool.description, parameters = tool.parameters, strict = tool.strict },
-  }
+  }, tool.extra)
 end
 
 local modes = { auto = true, none = true, required = true }
