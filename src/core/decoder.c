@@ -13,7 +13,7 @@ void mm_decoder_defaults(struct mm_decoder_options *options) {
 }
 
 static const char *const names[] = {"auto",   "sse",   "json", "json-array",
-                                    "ndjson", "bytes", "error"};
+                                    "ndjson", "bytes", "error", "pieces"};
 
 const char *mm_format_name(enum mm_format format) {
   return names[format];
