@@ -146,6 +146,7 @@ M.known = {
   -- hooks
   on_text = hook,
   on_event = hook,
+  on_upload = hook,
 }
 
 --- Options that stand beside the source of a medium: mm.image { "cat.jpg", detail = "high" }.

@@ -1,5 +1,6 @@
 /* decoder_body.c - bodies that are no event stream: one value, an array, lines, one medium, its
- * pieces, an error, and those whose first byte has to tell.              SPDX-License-Identifier: MIT */
+ * pieces, an error, and those whose first byte has to tell.              SPDX-License-Identifier:
+ * MIT */
 #include "decoder_impl.h"
 
 #include <string.h>

@@ -417,11 +417,16 @@ static int writer_finish(lua_State *L) {
 }
 
 void mm_open_blob(lua_State *L) {
-  static const luaL_Reg methods[] = {{"size", blob_size},     {"mime", blob_mime},
-                                     {"bytes", blob_bytes},   {"read", blob_read},
-                                     {"base64", blob_base64}, {"data_url", blob_data_url},
-                                     {"text", blob_text},     {"prefix", blob_prefix},
-                                     {"sha256", blob_sha256}, {"save", blob_save},
+  static const luaL_Reg methods[] = {{"size", blob_size},
+                                     {"mime", blob_mime},
+                                     {"bytes", blob_bytes},
+                                     {"read", blob_read},
+                                     {"base64", blob_base64},
+                                     {"data_url", blob_data_url},
+                                     {"text", blob_text},
+                                     {"prefix", blob_prefix},
+                                     {"sha256", blob_sha256},
+                                     {"save", blob_save},
                                      {NULL, NULL}};
   static const luaL_Reg writer_methods[] = {{"write", writer_write},
                                             {"write_base64", writer_write_base64},

@@ -1,4 +1,5 @@
-/* file.c - core.file_write, file_move, file_folder, file_lock, is_terminal, random, sha256 and backoff.   SPDX-License-Identifier: MIT
+/* file.c - core.file_write, file_move, file_folder, file_lock, is_terminal, random, sha256 and
+ * backoff.   SPDX-License-Identifier: MIT
  */
 #include "../core/file.h"
 #include "../core/backoff.h"

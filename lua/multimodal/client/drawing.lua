@@ -92,7 +92,7 @@ end
 --- Options of the prompt that the call has too.
 local passed_on = {
   "headers", "query", "timeout", "connect_timeout", "first_byte_timeout", "idle_timeout", "retries", "retry_ambiguous",
-  "max_retry_after", "clock",
+  "max_retry_after", "clock", "on_upload",
 }
 
 --- Send what was said as a request for pictures.

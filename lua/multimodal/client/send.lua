@@ -5,6 +5,7 @@ local core = require("multimodal.core")
 local headers = require("multimodal.client.headers")
 local redirect = require("multimodal.policy.redirect")
 local response = require("multimodal.client.response")
+local upload = require("multimodal.client.upload")
 
 local M = {}
 
@@ -70,7 +71,7 @@ function M.open(request, under)
     if late then return nil, late, hop.hops == 0 end
     local exchange, fault = start(under.driver, request, hop, left)
     if not exchange then return nil, fault, hop.hops == 0 end
-    local status, fields = exchange:head()
+    local status, fields = upload.head(exchange, request, under.driver.now)
     if not status then return failed(exchange, fields) end
     local following, refused = redirect.next(hop, status, fields)
     if refused then return failed(exchange, refused) end
