@@ -2,7 +2,9 @@
 --- Names: new.
 local access = require("multimodal.client.access")
 local check = require("multimodal.client.check")
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
+local journal = compat.lazy("multimodal.client.journal")
 local media = require("multimodal.media")
 local reply_headers = require("multimodal.reply.headers")
 local reply = require("multimodal.reply.reply")
@@ -23,6 +25,8 @@ local M = {}
 --- @field schema multimodal.Schema?  what the reply's data must fit
 --- @field attempts integer?  requests made for it; 1 where absent
 --- @field earlier_ids string[]?  of the attempts that failed
+--- @field entry multimodal.JournalEntry?  of a journal that the reply is to be kept in
+--- @field from_journal boolean?           it was kept there by an earlier run
 local Response = {}
 Response.__index = Response
 
@@ -115,6 +119,7 @@ function Response:reply(neutral, outcome)
     attempts = self.attempts or 1,
     request_ids = self.earlier_ids and self:request_ids(reply_headers.request_id(self.headers, neutral.raw)),
     warnings = self.request.warnings,
+    from_journal = self.from_journal,
     timing = self.timing or self.exchange:timing(),
   })
 end
@@ -180,6 +185,21 @@ function Response:refused()
   return self:fail(self.dialect.failure(self.status, self.headers, event))
 end
 
+--- A complete reply is kept where a journal was asked for.
+--- @async
+--- @param made multimodal.Reply
+--- @param event table?  the body as it came
+function Response:keep(made, event)
+  if self.entry then journal.keep(self.entry, made, event) end
+end
+
+--- What was begun has failed.
+--- @async
+--- @param err multimodal.Error
+function Response:lose(err)
+  if self.entry then self.entry:failed(err) end
+end
+
 local function partial_of(self, err, outcome)
   err.partial = self:reply(self.dialect.partial(self:begin()), outcome)
   return nil, self:fail(err)
@@ -226,6 +246,7 @@ function Response:whole()
   local made = self:reply(neutral, "complete")
   local unfit = self:check(made)
   if unfit then return nil, self:fail(unfit) end
+  self:keep(made, event)
   return made
 end
 
