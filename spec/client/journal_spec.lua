@@ -108,7 +108,8 @@ describe("the journal", function()
           choices = { { index = 0, delta = delta, finish_reason = finish } } }
       end
       s:script(server.sse { chunk { content = "Hel" }, chunk { content = "lo" },
-        chunk { images = { { type = "image_url", image_url = { url = core.data_url("image/png", picture) } } } }, chunk({}, "stop"), "[DONE]" })
+        chunk { images = { { type = "image_url", image_url = { url = core.data_url("image/png", picture) } } } },
+        chunk({}, "stop"), "[DONE]" })
       local first = assert(assert(ai:stream "Hi"):reply())
       new_run()
       local stream, types, text = assert(ai:stream "Hi"), {}, ""
@@ -439,7 +440,8 @@ describe("the journal", function()
     it("hands out a reply that it could not keep, with a warning", function()
       s:script(answer("", { images = { { type = "image_url",
         image_url = { url = core.data_url("image/png", "\137PNG\r\n\26\n" .. ("x"):rep(40000)) } } } }))
-      assert.matches("^\tjournal: this reply is not kept, and would be asked for again: .*no space left", run(ask, failing "MM_FAIL_WRITE=media/=ENOSPC"))
+      local said = run(ask, failing "MM_FAIL_WRITE=media/=ENOSPC")
+      assert.matches("^\tjournal: this reply is not kept, and would be asked for again: .*no space left", said)
     end)
 
     it("has room put by for an id", function()

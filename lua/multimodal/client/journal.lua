@@ -155,12 +155,24 @@ local function write_begin(self, hash, call)
     type = "begin", id = random_id(), run = self.run, hash = hash, kind = call.kind, once = call.once or nil, at = log.stamp(),
     gateway = call.gateway, model = call.model, method = call.method, url = urls.shown(call.url),
   }
-  local place, done = self.log.offset, nil
-  done, err = self.log:append(record)
-  if not done then return nil, err end
-  takes.begin(self, record, nil, place)
+  local done, fault = self.log:append(record)
+  if not done then return nil, fault end
+  takes.begin(self, record)
   return self.records[record.id]
 end
+
+--- What is about to be sent.
+--- @class multimodal.JournalCall
+--- @field kind "generate"|"image"|"video"
+--- @field method string
+--- @field url string
+--- @field body userdata?     core.body
+--- @field once boolean?      a create that must not begin twice
+--- @field gateway string?
+--- @field model string?
+--- @field vendor string?
+--- @field reconcile (fun(record: multimodal.JournalRecord): string|false|nil, multimodal.Error?)?  asks the gateway for a task that
+---   may have been accepted: its dump, false where there surely is none, or nil, err
 
 --- @class multimodal.JournalEntry
 --- @field id string
@@ -333,9 +345,7 @@ end
 --- and the entry is told of its end by `done`, `accepted` or `failed`.
 --- @async
 --- @param options table  effective: journal, resubmit
---- @param call {kind: string, method: string, url: string, body: userdata?, once: boolean?, gateway: string?, model: string?, vendor: string?, reconcile: (fun(record: multimodal.JournalRecord): string|false|nil, multimodal.Error?)?}
----   once: a create that must not begin twice; reconcile: asks the gateway for a task that may have been accepted, and gives its
----   dump, false where there surely is none, or nil, err
+--- @param call multimodal.JournalCall
 --- @return multimodal.JournalEntry?
 --- @return multimodal.Error? err  nothing was sent, and nothing is to be
 function M.begin(options, call)

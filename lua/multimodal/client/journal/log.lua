@@ -53,7 +53,8 @@ function Log:locked(fn)
   local lock, why = core.file_lock(self.folder .. "/journal.lock")
   while not lock and why == "held" do
     if waited >= patience then
-      return unusable(self, { kind = "file", code = "held", message = ("another process has held its lock for %d seconds"):format(patience) })
+      local message = ("another process has held its lock for %d seconds"):format(patience)
+      return unusable(self, { kind = "file", code = "held", message = message })
     end
     jobs.sleep(0.02)
     waited = waited + 0.02

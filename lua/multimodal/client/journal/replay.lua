@@ -65,7 +65,10 @@ local function events_of(neutral)
   return out
 end
 
-local empty = { choices = { { text = "", parts = {}, citations = {}, tool_calls = {}, message = { role = "assistant", content = {} } } }, warnings = {} }
+local function nothing()
+  local message = { role = "assistant", content = {} }
+  return { choices = { { text = "", parts = {}, citations = {}, tool_calls = {}, message = message } }, warnings = {} }
+end
 
 --- A dialect that reads a stream from a whole body.
 local function streamed(dialect)
@@ -81,7 +84,7 @@ local function streamed(dialect)
     text_delta = function(_, text) return text end,
     ended = function() return false end, -- the exchange ends, when all that came has been handed out
     finish = function(state) return state.neutral end,
-    partial = function(state) return state.neutral or empty end,
+    partial = function(state) return state.neutral or nothing() end,
   }
 end
 
