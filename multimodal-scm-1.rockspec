@@ -103,6 +103,7 @@ build = {
     ["multimodal.client.catalogue"] = "lua/multimodal/client/catalogue.lua",
     ["multimodal.client.chat"] = "lua/multimodal/client/chat.lua",
     ["multimodal.client.check"] = "lua/multimodal/client/check.lua",
+    ["multimodal.client.download"] = "lua/multimodal/client/download.lua",
     ["multimodal.client.drawing"] = "lua/multimodal/client/drawing.lua",
     ["multimodal.client.dump"] = "lua/multimodal/client/dump.lua",
     ["multimodal.client.fetch"] = "lua/multimodal/client/fetch.lua",

@@ -2,6 +2,7 @@
 --- Names: new has.
 local compat = require("multimodal.compat")
 local chat = compat.lazy("multimodal.client.chat")
+local download = compat.lazy("multimodal.client.download")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
 local headers = require("multimodal.client.headers")
@@ -21,6 +22,9 @@ local misuse = error_class.misuse
 local M = {}
 
 media.set_fetch(fetch.get)
+media.set_download(function(part, path, options)
+  return download.save(part, path, options)
+end)
 
 --- @class multimodal.Client
 --- @field name string            of the gateway, for errors and replies

@@ -166,7 +166,7 @@ M.part = {
 
 --- Options of a saved file.
 --- @type table<string, multimodal.OptionType>
-M.save = { overwrite = flag, exists = one_of("skip", "error") }
+M.save = { overwrite = flag, exists = one_of("skip", "error"), on_progress = hook }
 
 --- How many letters must change to make `b` of `a`; a swap of neighbours is one change.
 local function distance(a, b)
