@@ -3,7 +3,7 @@ local mm = require("multimodal")
 
 local names = {
   "client", "mock", "text", "image", "audio", "video", "file", "attach", "raw", "load", "user", "assistant", "system",
-  "tool", "tool_result", "schema", "secret", "sse", "check", "on_error", "run", "spawn", "group", "all", "map",
+  "tool", "tool_result", "schema", "secret", "sse", "progress", "check", "on_error", "run", "spawn", "group", "all", "map",
   "each", "race", "timeout", "sleep", "wrap", "blocking", "step",
 }
 

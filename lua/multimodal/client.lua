@@ -4,6 +4,7 @@ local compat = require("multimodal.compat")
 local account = require("multimodal.client.account")
 local count = compat.lazy("multimodal.client.count")
 local chat = compat.lazy("multimodal.client.chat")
+local download = compat.lazy("multimodal.client.download")
 local error_class = require("multimodal.error")
 local fallback = require("multimodal.client.fallback")
 local fetch = require("multimodal.client.fetch")
@@ -27,6 +28,9 @@ local misuse = error_class.misuse
 local M = {}
 
 media.set_fetch(fetch.get)
+media.set_download(function(part, path, options)
+  return download.save(part, path, options)
+end)
 
 --- @class multimodal.Client
 --- @field name string            of the gateway, for errors and replies

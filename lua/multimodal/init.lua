@@ -8,6 +8,7 @@ local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
 local mock = compat.lazy("multimodal.client.mock")
 local options = require("multimodal.options")
+local progress = compat.lazy("multimodal.client.progress")
 local raw = require("multimodal.client.raw")
 local relay = compat.lazy("multimodal.reply.relay")
 local schemas = compat.lazy("multimodal.prompt.schema")
@@ -125,6 +126,13 @@ M.secret = secret.new
 --- @return string
 function M.sse(event)
   return relay.sse(event)
+end
+
+--- A hook that shows how far a thing is: a line that rewrites itself on a terminal, now and then a line elsewhere.
+--- @param more? {out: file*?, terminal: boolean?, every: number?}
+--- @return fun(now: multimodal.Progress)
+function M.progress(more)
+  return progress.new(more)
 end
 
 --- Raise a returned error as text, for hosts that print no error tables; else pass everything on.

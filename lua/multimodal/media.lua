@@ -1,6 +1,6 @@
 --- Media: an image, audio, a video or a file, as a part of a prompt and as a part of a reply.
 --- Nothing is read until a part is sent or asked for its bytes.
---- Names: new attach from_blob from_url is set_fetch writer base64_bytes.
+--- Names: new attach from_blob from_url is set_fetch set_download writer base64_bytes.
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local extension = require("multimodal.extension")
@@ -19,6 +19,8 @@ local M = {}
 --- @field guessed boolean?     the kind is settled by the bytes
 --- @field options table        what was written beside the source
 --- @field access table?        how its link is fetched, of a reply: the rules of the client that made it
+--- @field landed string?        where its link was saved to; its blob is that file
+--- @field refresh (fun(part: multimodal.Media): string?, multimodal.Error?)?  a fresh link, where the old one has died
 --- @field transcript string?
 --- @field id string?
 local Media = { __name = "multimodal.media" }
@@ -38,6 +40,14 @@ end
 --- @param fetcher fun(url: string, options: table?): userdata?, multimodal.Error?
 function M.set_fetch(fetcher)
   fetch = fetcher
+end
+
+--- How a link is saved to a file: likewise.
+local download
+
+--- @param saver fun(part: multimodal.Media, path: string, options: table): userdata|boolean|nil, multimodal.Error?
+function M.set_download(saver)
+  download = saver
 end
 
 --- @param value any
@@ -130,6 +140,7 @@ local function copy_of(kind, part, other)
   part.url, part.path, part.blob = other.url, other.path, other.blob
   part.encoded, part.declared, part.corrected = other.encoded, other.declared, other.corrected
   part.transcript, part.id, part.access = other.transcript, other.id, other.access
+  part.landed, part.refresh = other.landed, other.refresh
   for name, value in pairs(other.options) do
     if part.options[name] == nil then part.options[name] = value end
   end
@@ -299,8 +310,15 @@ local function fetched_type(url, blob)
   return core.mime_sniff(head) or core.mime_from_path((url:gsub("[?#].*$", ""))) or said
 end
 
+--- Forget the file that a link was saved to, where that is gone or another one now.
+local function forget_lost(self)
+  if not self.landed or self.blob:read(0, 1) then return end
+  self.blob, self.landed = nil, nil
+end
+
 --- The bytes as a blob. A file is opened afresh each time, since it may have changed; a link is fetched once.
 local function blob_of(self, options)
+  forget_lost(self)
   if self.blob then return self.blob end
   if self.encoded then return blob_of_encoded(self) end
   if self.path then return blob_of_file(self) end
@@ -315,6 +333,7 @@ end
 --- @return multimodal.Media?
 --- @return multimodal.Error? err
 function Media:opened(links)
+  forget_lost(self)
   if self.blob or self.url and not links or self.id and not (self.path or self.encoded or self.url) then return self end
   local blob, err = blob_of(self, links)
   if not blob then return nil, err end
@@ -403,19 +422,31 @@ function Media:data_url()
   return core.data_url(self:mime() or core.mime_sniff(bytes:sub(1, 4096)) or "application/octet-stream", bytes)
 end
 
---- Write to a file, at once or not at all; a link is fetched.
+--- A link, straight to the file.
+local function save_link(self, path, options)
+  local saved, err = download(self, path, options)
+  if not saved then return told(err) end
+  if saved ~= true then self.blob, self.landed, self.corrected = saved, path, fetched_type(self.url, saved) end
+  return path
+end
+
+--- Write to a file, at once or not at all. A link is fetched straight to the disk, and goes on where an earlier try ended.
 --- @async
 --- @param path string
---- @param options? {overwrite: boolean?, exists: "skip"|"error"|nil}  an existing file is an error unless these say otherwise
+--- @param options? {overwrite: boolean?, exists: "skip"|"error"|nil, on_progress: (fun(now: multimodal.Progress): any)?}
+---   an existing file is an error unless these say otherwise; on_progress is told of a download, and stops it by false
 --- @return string? path
 --- @return multimodal.Error? err
 function Media:save(path, options)
   if type(path) ~= "string" or path == "" then error_class.misuse("save: expected a path, got " .. type(path)) end
   if path:find("\0", 1, true) then error_class.misuse("save: the path has a NUL in it") end
   if options then options_table.check(options, options_table.save, "save: ") end
+  forget_lost(self)
+  options = options or {}
+  if self.url and not self.blob and not self.encoded and download then return save_link(self, path, options) end
   local blob, err = blob_of(self)
   if not blob then return told(err) end
-  local saved, fault = blob:save(path, options)
+  local saved, fault = blob:save(path, { overwrite = options.overwrite, exists = options.exists or nil })
   if saved then return path end
   if fault.code == "EEXIST" then fault.message = fault.message .. "; pass { overwrite = true } or { exists = \"skip\" }" end
   return told(fault)

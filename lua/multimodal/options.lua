@@ -157,6 +157,8 @@ M.known = {
   skip_bad_chunks = flag,
   retries = of("0 or a positive integer", function(value) return whole(value) and value >= 0 end),
   retry_ambiguous = flag,
+  journal = of("the path of a folder", function(value) return type(value) == "string" and value ~= "" and not value:find("%z") end),
+  resubmit = flag,
   max_retry_after = waiting,
   clock = of("a table of the functions now, sleep and random", function(value)
     if type(value) ~= "table" then return false end
@@ -220,7 +222,7 @@ M.part = {
 
 --- Options of a saved file.
 --- @type table<string, multimodal.OptionType>
-M.save = { overwrite = flag, exists = one_of("skip", "error") }
+M.save = { overwrite = flag, exists = one_of("skip", "error"), on_progress = hook }
 
 --- How many letters must change to make `b` of `a`; a swap of neighbours is one change.
 local function distance(a, b)

@@ -90,7 +90,7 @@
 
 --- What a driver makes of a request: both wait (suspend in a job, block outside).
 --- @class multimodal.Exchange
---- @field head fun(self): integer?, table|multimodal.Error    status, headers by lower-case name
+--- @field head fun(self, deadline: number?): integer?, table|multimodal.Error    status, headers; nil, "again" past the deadline
 --- @field next fun(self): table?, multimodal.Error?            the next core event; nil alone is the end
 --- @field next_text fun(self): string?, string?               text; nil, "event" when next() must take it; nil, err; nil alone is the end
 --- @field progress fun(self): integer, integer                 bytes sent, received

@@ -116,6 +116,25 @@ describe("decoder #small", function()
     assert.same({ "message: \239\191\189a\239\191\189" }, lines "data: \255a\226\130\n\n")
   end)
 
+  it("hands out a body in the pieces that came", function()
+    local decoder = core.decoder { format = "pieces", max_event = 1 }
+    assert.equal("pieces", decoder:head(206, "video/mp4"))
+    local pieces = { "ab", "\1\255\0", ("x"):rep(100000), "{}" }
+    for _, piece in ipairs(pieces) do assert.is_true(decoder:feed(piece)) end
+    assert.is_true(decoder:finish())
+    for _, piece in ipairs(pieces) do
+      local event = decoder:next()
+      assert.is_true(event.data == piece)
+      assert.is_nil(event.media)
+    end
+    assert.is_nil((decoder:next()))
+    decoder = core.decoder { format = "pieces" }
+    assert.equal("error", decoder:head(404, "text/plain"))
+    decoder:feed "gone"
+    decoder:finish()
+    assert.equal("gone", decoder:next().data)
+  end)
+
   it("names the format", function()
     local function format(type, body, options)
       local decoder = core.decoder(options)

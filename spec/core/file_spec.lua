@@ -75,6 +75,38 @@ describe("file #small", function()
     assert.equal("a\nb\n", read(path_of "log"))
   end)
 
+  it("moves, and replaces nothing when exclusive", function()
+    assert.is_true(core.file_write(path_of "from", "new"))
+    assert.is_true(core.file_write(path_of "to", "old"))
+    assert_fails("EEXIST", ('cannot write "%s": file exists'):format(path_of "to"),
+      core.file_move(path_of "from", path_of "to", { exclusive = true }))
+    assert.equal("old", read(path_of "to"))
+    assert.equal("new", read(path_of "from"))
+    assert.is_true(core.file_move(path_of "from", path_of "to", { sync = true }))
+    assert.equal("new", read(path_of "to"))
+    assert.is_true(core.file_move(path_of "to", path_of "from", { exclusive = true, sync = true }))
+    assert.equal("from\n", entries())
+  end)
+
+  it("moves to what a symbolic link leads to", function()
+    assert.is_true(core.file_write(path_of "from", "new"))
+    assert.is_true(core.file_write(path_of "goal", "old"))
+    os.execute(("ln -s goal '%s'"):format(path_of "link"))
+    assert.is_true(core.file_move(path_of "from", path_of "link"))
+    assert.equal("new", read(path_of "goal"))
+    assert.equal("goal\nlink\n", entries())
+  end)
+
+  it("makes folders, and those above them", function()
+    assert.is_true(core.file_folder(path_of "a/b/c"))
+    assert.is_true(core.file_folder(path_of "a/b/c/"))
+    assert.is_true(core.file_write(path_of "a/b/c/file", "x"))
+    assert.equal("700\n", output_of(("stat -c %%a '%s'"):format(path_of "a/b/c")))
+    assert_fails("ENOTDIR", ('cannot make the folder "%s": not a directory'):format(path_of "a/b/c/file/d"),
+      core.file_folder(path_of "a/b/c/file/d"))
+    assert.equal("EINVAL", select(2, core.file_folder "").code)
+  end)
+
   it("says why not", function()
     local missing = path_of "no/such"
     assert_fails("ENOENT", ('cannot write "%s": no such file or directory'):format(missing), core.file_write(missing, ""))

@@ -61,6 +61,8 @@ describe("lift #small", function()
       assert.equal("image/png", event.media[1]:mime())
       assert.equal("image/jpeg", event.media[2]:mime())
       assert.equal(bytes, event.media[2]:bytes())
+      assert.same({ "data:image/png;base64,", true }, { event.media[1]:prefix() })
+      assert.same({ "DATA:image/jpg;base64,", base64:find("=") == nil }, { event.media[2]:prefix() })
       assert.equal(json, written_out(event))
     end
   end)

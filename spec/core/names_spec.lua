@@ -56,8 +56,9 @@ describe("the core's names #small", function()
     end
     assert.same({
       "array", "backoff", "base64_decode", "base64_encode", "base64_of", "blob", "blob_file", "blob_writer", "body",
-      "body_raw", "data_url", "data_url_of", "data_url_parse", "decoder", "file_lock", "file_write", "json_decode",
-      "json_scan", "live", "mime_from_path", "mime_sniff", "null", "random", "raw", "sha256", "sse", "version",
+      "body_raw", "data_url", "data_url_of", "data_url_parse", "decoder", "file_folder", "file_lock", "file_move",
+      "file_write", "is_terminal", "json_decode", "json_scan", "live", "mime_from_path", "mime_sniff", "null", "random", "raw",
+      "sha256", "sse", "version",
     }, shown)
     assert.equal("string", type(core.version))
     assert.equal("number", type(core.live()))
@@ -104,6 +105,7 @@ describe("the core's names #small", function()
     assert.equal(core.base64_encode(PNG), blob:base64())
     assert.equal(core.data_url("image/png", PNG), blob:data_url())
     assert.equal(64, #blob:sha256())
+    assert.is_nil((blob:prefix()))
     assert.is_true(blob:save(path))
     refused("file", "EEXIST", blob:save(path))
     assert.is_true(blob:save(path, { exists = "skip" }))
@@ -359,6 +361,20 @@ describe("the core's names #small", function()
     h:update("bc")
     assert.equal("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", h:hex())
     misused("string expected", h.update, h)
+  end)
+
+  it("file_move, file_folder, is_terminal", function()
+    assert.is_true(core.file_write(path .. ".from", "a"))
+    assert.is_true(core.file_move(path .. ".from", path, { sync = true, exclusive = true }))
+    refused("file", "ENOENT", core.file_move(path .. ".from", path))
+    misused("unknown option 'append'", core.file_move, path, path, { append = true })
+    misused("NUL", core.file_move, path, "a\0b")
+    misused("#2", core.file_move, path)
+    refused("file", "ENOTDIR", core.file_folder(path))
+    misused("NUL", core.file_folder, "a\0b")
+    assert.is_boolean(core.is_terminal(2))
+    misused("expected 0, 1 or 2", core.is_terminal, 3)
+    misused("#1", core.is_terminal)
   end)
 
   it("file_write, file_lock, random", function()

@@ -12,8 +12,8 @@ void mm_decoder_defaults(struct mm_decoder_options *options) {
                                          .memory = 1u << 20};
 }
 
-static const char *const names[] = {"auto",   "sse",   "json", "json-array",
-                                    "ndjson", "bytes", "error"};
+static const char *const names[] = {"auto",   "sse",   "json",  "json-array",
+                                    "ndjson", "bytes", "error", "pieces"};
 
 const char *mm_format_name(enum mm_format format) {
   return names[format];

@@ -17,7 +17,8 @@ enum mm_format {
   MM_FORMAT_ARRAY,  /* the body is one array, an event an element */
   MM_FORMAT_NDJSON, /* an event a line */
   MM_FORMAT_BYTES,  /* the body is one medium, one event with an empty text and one blob */
-  MM_FORMAT_ERROR   /* a non-2xx body: one event of type "error", SSE framing undone */
+  MM_FORMAT_ERROR,  /* a non-2xx body: one event of type "error", SSE framing undone */
+  MM_FORMAT_PIECES  /* the body's bytes as they come, an event a piece; nothing is kept of them */
 };
 
 struct mm_decoder_options {

@@ -1,5 +1,6 @@
-/* decoder_body.c - bodies that are no event stream: one value, an array, lines, one medium, an
- * error, and those whose first byte has to tell.              SPDX-License-Identifier: MIT */
+/* decoder_body.c - bodies that are no event stream: one value, an array, lines, one medium, its
+ * pieces, an error, and those whose first byte has to tell.              SPDX-License-Identifier:
+ * MIT */
 #include "decoder_impl.h"
 
 #include <string.h>
@@ -77,6 +78,12 @@ static int feed_bytes(struct mm_decoder *d, const char *bytes, size_t n) {
   return rc == MM_OK ? mm_spool_write(d->spool, bytes, n, &d->err) : rc;
 }
 
+/* What arrived together is one event: any bytes, neither mended nor searched for media. */
+static int feed_pieces(struct mm_decoder *d, const char *bytes, size_t n) {
+  struct mm_event event = {.type = "message", .type_n = 7, .data = bytes, .data_n = n, .id = ""};
+  return mm_event_queue_put(&d->queue, &event, NULL);
+}
+
 static int feed_error(struct mm_decoder *d, const char *bytes, size_t n) {
   size_t room = d->text.len < MM_DECODER_ERROR_KEPT ? MM_DECODER_ERROR_KEPT - d->text.len : 0;
   if (room > d->text.max - d->text.len) room = d->text.max - d->text.len;
@@ -119,6 +126,7 @@ int mm_decoder_feed_body(struct mm_decoder *d, const char *bytes, size_t n) {
       return d->declared == MM_DECLARED_LINES ? feed_lines(d, bytes, n) : feed_values(d, bytes, n);
     case MM_FORMAT_BYTES: return feed_bytes(d, bytes, n);
     case MM_FORMAT_ERROR: return feed_error(d, bytes, n);
+    case MM_FORMAT_PIECES: return feed_pieces(d, bytes, n);
   }
   return MM_EINVAL;
 }
@@ -162,6 +170,7 @@ int mm_decoder_finish_body(struct mm_decoder *d) {
     case MM_FORMAT_NDJSON: return blank ? MM_OK : finish_values(d);
     case MM_FORMAT_BYTES: return finish_bytes(d);
     case MM_FORMAT_ERROR: return finish_error(d);
+    case MM_FORMAT_PIECES: return MM_OK;
   }
   return MM_EINVAL;
 }

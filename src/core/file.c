@@ -262,6 +262,53 @@ int mm_file_write(const char *path, const void *bytes, size_t n, int flags, stru
   return rc;
 }
 
+static int sync_path(const char *path) {
+  int fd = open_file(path, O_RDONLY);
+  if (fd < 0) return errno;
+  int os = sync_fd(fd);
+  close(fd);
+  return os;
+}
+
+int mm_file_move(const char *from, const char *to, int flags, struct mm_error *err) {
+  struct mm_file_writer w = {.fd = -1, .flags = flags};
+  w.goal = follow_link(to);
+  w.part = copy_text(from);
+  bool room = w.goal && w.part;
+  bool sync = flags & MM_FILE_SYNC;
+  int os = room && sync ? sync_path(from) : 0;
+  if (room && os == 0) os = put_in_place(&w);
+  if (room && os == 0 && sync) os = sync_directory(w.goal);
+  mm_alloc(w.part, 0);
+  mm_alloc(w.goal, 0);
+  if (!room) return mm_fail(err, MM_ENOMEM, "%s", mm_status_text(MM_ENOMEM));
+  return os ? fail_write(err, os, to) : MM_OK;
+}
+
+/* Returns 0 or an errno. */
+static int make_folder(const char *path) {
+  struct stat st;
+  if (mkdir(path, 0700) == 0) return 0;
+  int os = errno;
+  if (stat(path, &st) == 0) return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+  return os;
+}
+
+int mm_file_folder(const char *path, struct mm_error *err) {
+  char *text = copy_text(path);
+  if (!text) return mm_fail(err, MM_ENOMEM, "%s", mm_status_text(MM_ENOMEM));
+  int os = *path ? make_folder(text) : EINVAL;
+  for (char *slash = text; os == ENOENT && (slash = strchr(slash + 1, '/')) != NULL;) {
+    *slash = '\0';
+    int above = make_folder(text);
+    *slash = '/';
+    if (above) os = above;
+  }
+  if (os == ENOENT) os = make_folder(text);
+  mm_alloc(text, 0);
+  return os ? fail_path(err, os, "make the folder", path) : MM_OK;
+}
+
 int mm_file_lock(const char *path, int *fd, struct mm_error *err) {
   *fd = open_file(path, O_RDWR | O_CREAT);
   if (*fd < 0) return fail_path(err, errno, "lock", path);

@@ -47,6 +47,16 @@ void mm_file_abort(struct mm_file_writer *w); /* removes the part file; idempote
 MM_NODISCARD int mm_file_write(const char *path, const void *bytes, size_t n, int flags,
                                struct mm_error *err);
 
+/* Give the file `from` the name `to`, at once, on the same file system. MM_FILE_SYNC: the file and
+ * both names last before this returns; MM_FILE_EXCLUSIVE: EEXIST where `to` is there. A `to` that
+ * is a symbolic link stays one. Returns MM_OK, MM_ENOMEM, MM_EFILE; on failure `from` is left
+ * alone. */
+MM_NODISCARD int mm_file_move(const char *from, const char *to, int flags, struct mm_error *err);
+
+/* Make a folder, and those above it that are missing; fine where it is there. What is made is open
+ * to the user alone. Returns MM_OK, MM_ENOMEM, MM_EFILE. */
+MM_NODISCARD int mm_file_folder(const char *path, struct mm_error *err);
+
 /* An advisory lock between processes and between Lua states; gone when its holder dies. The file is
  * created and never removed. *fd becomes the descriptor to close, which unlocks.
  * Returns MM_OK, MM_MORE when another holds it, MM_EFILE. */

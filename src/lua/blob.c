@@ -195,6 +195,15 @@ static int blob_text(lua_State *L) {
   return 1;
 }
 
+/* What stood before the base64 that it was lifted from, and whether that ended in its padding; nil
+ * of what was not lifted. */
+static int blob_prefix(lua_State *L) {
+  bool padded;
+  lua_pushstring(L, mm_blob_prefix(check_blob(L), &padded));
+  lua_pushboolean(L, padded);
+  return 2;
+}
+
 static int blob_sha256(lua_State *L) {
   struct mm_error err = {0};
   struct mm_blob *b = check_blob(L);
@@ -408,11 +417,17 @@ static int writer_finish(lua_State *L) {
 }
 
 void mm_open_blob(lua_State *L) {
-  static const luaL_Reg methods[] = {{"size", blob_size},     {"mime", blob_mime},
-                                     {"bytes", blob_bytes},   {"read", blob_read},
-                                     {"base64", blob_base64}, {"data_url", blob_data_url},
-                                     {"text", blob_text},     {"sha256", blob_sha256},
-                                     {"save", blob_save},     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"size", blob_size},
+                                     {"mime", blob_mime},
+                                     {"bytes", blob_bytes},
+                                     {"read", blob_read},
+                                     {"base64", blob_base64},
+                                     {"data_url", blob_data_url},
+                                     {"text", blob_text},
+                                     {"prefix", blob_prefix},
+                                     {"sha256", blob_sha256},
+                                     {"save", blob_save},
+                                     {NULL, NULL}};
   static const luaL_Reg writer_methods[] = {{"write", writer_write},
                                             {"write_base64", writer_write_base64},
                                             {"finish", writer_finish},

@@ -1,4 +1,5 @@
-/* file.c - core.file_write, file_lock, random, sha256 and backoff.   SPDX-License-Identifier: MIT
+/* file.c - core.file_write, file_move, file_folder, file_lock, is_terminal, random, sha256 and
+ * backoff.   SPDX-License-Identifier: MIT
  */
 #include "../core/file.h"
 #include "../core/backoff.h"
@@ -28,6 +29,33 @@ static int file_write(lua_State *L) {
   struct mm_error err;
   if (mm_file_write(path, bytes, n, flags, &err) != MM_OK) return mm_push_failure(L, "file", &err);
   lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int file_move(lua_State *L) {
+  static const char *const names[] = {"sync", "exclusive", NULL};
+  const char *from = mm_check_path(L, 1), *to = mm_check_path(L, 2);
+  int options = mm_check_options(L, 3, names) ? 3 : 0;
+  int flags = (mm_option_flag(L, options, "sync", false) ? MM_FILE_SYNC : 0) |
+              (mm_option_flag(L, options, "exclusive", false) ? MM_FILE_EXCLUSIVE : 0);
+  struct mm_error err;
+  if (mm_file_move(from, to, flags, &err) != MM_OK) return mm_push_failure(L, "file", &err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int file_folder(lua_State *L) {
+  struct mm_error err;
+  if (mm_file_folder(mm_check_path(L, 1), &err) != MM_OK) return mm_push_failure(L, "file", &err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* Whether one of the standard streams is a terminal: 0, 1 or 2. */
+static int is_terminal(lua_State *L) {
+  double fd = luaL_checknumber(L, 1);
+  luaL_argcheck(L, fd == 0 || fd == 1 || fd == 2, 1, "expected 0, 1 or 2");
+  lua_pushboolean(L, isatty((int)fd));
   return 1;
 }
 
@@ -145,9 +173,10 @@ static int backoff(lua_State *L) {
 
 void mm_open_file(lua_State *L) {
   static const luaL_Reg none[] = {{NULL, NULL}};
-  static const luaL_Reg functions[] = {{"file_write", file_write}, {"file_lock", file_lock},
-                                       {"random", random_bytes},   {"sha256", sha256_new},
-                                       {"backoff", backoff},       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"file_write", file_write}, {"file_move", file_move},     {"file_folder", file_folder},
+      {"file_lock", file_lock},   {"is_terminal", is_terminal}, {"random", random_bytes},
+      {"sha256", sha256_new},     {"backoff", backoff},         {NULL, NULL}};
   mm_box_class(L, MM_LOCK, none, lock_close);
   open_sha256(L);
   mm_setfuncs(L, functions);

@@ -2,12 +2,16 @@
 --- Names: send.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local compat = require("multimodal.compat")
+local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local http = require("multimodal.client.http")
+local journal = compat.lazy("multimodal.client.journal")
 local json = require("multimodal.json")
 local lifted = require("multimodal.client.lifted")
 local media = require("multimodal.media")
 local reply = require("multimodal.reply.reply")
+local request_module = require("multimodal.client.request")
 local usage = require("multimodal.reply.usage")
 
 local M = {}
@@ -93,8 +97,41 @@ end
 --- Options of the prompt that the call has too.
 local passed_on = {
   "headers", "query", "timeout", "connect_timeout", "first_byte_timeout", "idle_timeout", "retries", "retry_ambiguous",
-  "max_retry_after", "clock", "limit", "budget", "observe",
+  "max_retry_after", "clock", "limit", "budget", "observe", "on_upload",
 }
+
+local function reply_of(request, value, answer)
+  return reply.new(neutral_of(request, value), {
+    outcome = "complete", gateway = request.client.name, model = request.options.model, request_id = answer.request_id,
+    status = answer.status, headers = answer.headers, url = answer.url, attempts = answer.attempts,
+    request_ids = answer.request_ids, from_journal = answer.from_journal, warnings = request.warnings,
+  })
+end
+
+--- The entry of a journal; nil alone where there is none.
+local function begin(request, body, path)
+  local client, options = request.client, request.options
+  if not options.journal then return nil end
+  local written, err = core.body(body)
+  if not written then return nil, error_class.new(err) end
+  return journal.begin(options, {
+    kind = "image", method = "POST", url = request_module.url(client, path, nil, options), body = written,
+    gateway = client.name, model = options.model, vendor = options.vendor,
+  })
+end
+
+--- The pictures of an earlier run.
+local function replayed(request, entry, shape)
+  local event, err = entry:restore()
+  local value
+  if event then value, err = json.decode(event.data, { media = event.media }) end
+  if value then
+    return reply_of(request, value, { status = entry.kept.status, request_id = entry.kept.request_id, from_journal = true })
+  end
+  if not request.options.resubmit then return nil, err end
+  entry:failed(err)
+  return M.send(request, shape)
+end
 
 --- Send what was said as a request for pictures.
 --- @async
@@ -108,23 +145,28 @@ function M.send(request, shape)
   if not body then return nil, path end
   local call = { "POST", path, json = body, idempotent = true }
   for _, name in ipairs(passed_on) do call[name] = options[name] end
-  local answer, err = http.send(client, call)
+  local entry, err = begin(request, body, path)
+  if err then return nil, err end
+  if entry and entry.kept then return replayed(request, entry, shape) end
+  local answer
+  answer, err = http.send(client, call)
   if not answer then
     err.model = err.model or options.model
+    if entry then entry:failed(err) end
     return nil, err
   end
   local value, fault = lifted.read(lifted.of_blob(answer.blob))
   if type(value) ~= "table" then
-    return nil, error_class.new({
+    err = error_class.new({
       kind = "protocol", code = "syntax", message = "the pictures came without JSON" .. (fault and ": " .. fault.message or ""),
     }, { gateway = client.name, model = options.model, request_id = answer.request_id, where = error_class.caller() })
+    if entry then entry:failed(err) end
+    return nil, err
   end
-  local neutral = neutral_of(request, value)
-  account.settle(client, options, neutral.usage, "")
-  return reply.new(neutral, {
-    outcome = "complete", gateway = client.name, model = options.model, request_id = answer.request_id, status = answer.status,
-    headers = answer.headers, url = answer.url, attempts = answer.attempts, request_ids = answer.request_ids, warnings = request.warnings,
-  })
+  account.settle(client, options, usage.read(value.usage), "")
+  local made = reply_of(request, value, answer)
+  if entry then journal.keep(entry, made) end
+  return made
 end
 
 return M

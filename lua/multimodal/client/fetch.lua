@@ -1,5 +1,5 @@
 --- Bytes of a link. Credentials go to the gateway that made it alone, and never beyond a redirect to another origin.
---- Names: get max_bytes.
+--- Names: get open headers is_home refused max_bytes.
 local attempts = require("multimodal.client.attempts")
 local clocks = require("multimodal.policy.clocks")
 local core = require("multimodal.core")
@@ -17,7 +17,13 @@ M.max_bytes = 4 * 1024 * 1024 * 1024
 
 local kinds = { [401] = "permission", [403] = "permission", [404] = "not_found", [410] = "not_found", [429] = "rate_limit" }
 
-local function refused(hop, status, headers)
+--- The error of an answer that is not what was asked for.
+--- @param hop {url: string}
+--- @param status integer
+--- @param headers table
+--- @return nil
+--- @return multimodal.Error
+function M.refused(hop, status, headers)
   return nil, error_class.new {
     kind = kinds[status] or status >= 500 and "server" or "bad_request", status = status,
     message = ("fetching %s: HTTP %d"):format(urls.shown(hop.url), status),
@@ -37,10 +43,10 @@ local function check(hop, options)
   }
 end
 
-local function start(driver, hop, options, timeout)
+local function start(driver, hop, options, timeout, format)
   return driver:request(transport.put({
     method = "GET", url = hop.url, headers = hop.headers, timeout = timeout,
-    decoder = core.decoder { format = "bytes", max_media = M.max_bytes },
+    decoder = core.decoder { format = format, max_media = M.max_bytes },
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),
@@ -63,31 +69,61 @@ local function read(exchange, hop)
   return nil, error_class.new { kind = "protocol", code = "empty", message = urls.shown(hop.url) .. " has no bytes" }
 end
 
---- One attempt, redirects followed.
-local function get(hop, options, under)
+--- Ask for a link, redirects followed, and wait for the head of the answer, whatever its status.
+--- @async
+--- @param hop {method: string, url: string, headers: string[], hops: integer}
+--- @param options table
+--- @param under multimodal.Attempts
+--- @param format string   of the decoder: "bytes", "pieces"
+--- @return multimodal.Exchange?
+--- @return integer|multimodal.Error status
+--- @return table|boolean|nil headers  of a failure: nothing was sent
+--- @return table? hop                 the last one
+function M.open(hop, options, under, format)
   local driver = under.driver
   while true do
     local allowed, private_fault = check(hop, options)
     if not allowed then return nil, private_fault, hop.hops == 0 end
     local left, late = clocks.left(under.deadline, under.now())
     if late then return nil, late, hop.hops == 0 end
-    local exchange, err = start(driver, hop, options, left)
+    local exchange, err = start(driver, hop, options, left, format)
     if not exchange then return nil, err, hop.hops == 0 end
     local status, headers = exchange:head()
-    if status and status >= 200 and status < 300 then return read(exchange, hop) end
+    local following, wrong
+    if status then following, wrong = redirect.next(hop, status, headers) end
+    if status and not following and not wrong then return exchange, status, headers, hop end
     exchange:close()
-    if not status then return nil, headers end
-    local following, wrong = redirect.next(hop, status, headers)
-    if wrong then return nil, wrong end
-    if not following then return refused(hop, status, headers) end
+    if not following then return nil, wrong or headers end
     hop = following
   end
 end
 
+--- One attempt.
+local function get(first, options, under)
+  local exchange, status, headers, hop = M.open(first, options, under, "bytes")
+  if not exchange then return nil, status, headers end
+  if status >= 200 and status < 300 then return read(exchange, hop) end
+  exchange:close()
+  return M.refused(hop, status, headers)
+end
+
 --- Whether a link leads to the gateway that made it.
-local function is_home(url, options)
+--- @param url string
+--- @param options table
+--- @return boolean
+function M.is_home(url, options)
   local parts = options.credentials and urls.split(url)
-  return parts and urls.origin(parts) == options.origin
+  return parts ~= nil and parts ~= false and urls.origin(parts) == options.origin
+end
+
+--- The headers of the first hop.
+--- @param url string
+--- @param options table
+--- @return string[]?
+--- @return multimodal.Error? err
+function M.headers(url, options)
+  if M.is_home(url, options) then return options.credentials() end
+  return { "Accept: */*" }
 end
 
 --- Fetch a link. Redirects are followed by the policy, and a private address is refused at every hop.
@@ -98,10 +134,9 @@ end
 --- @return multimodal.Error? err
 function M.get(url, options)
   options = options or {}
-  local home = is_home(url, options)
+  local home = M.is_home(url, options)
   local blob
-  local lines, err = { "Accept: */*" }, nil
-  if home then lines, err = options.credentials() end
+  local lines, err = M.headers(url, options)
   if lines then
     blob, err = attempts.reading(options, function(under)
       return get({ method = "GET", url = url, headers = lines, hops = 0, abroad = not home }, options, under)

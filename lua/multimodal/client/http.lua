@@ -37,6 +37,7 @@ local fields = {
   first_byte_timeout = known.first_byte_timeout,
   idle_timeout = known.idle_timeout,
   timeout = known.timeout,
+  on_upload = known.on_upload,
   idempotent = { says = "true or false", test = function(value) return type(value) == "boolean" end },
 }
 for _, name in ipairs(attempts.options) do fields[name] = known[name] end
@@ -157,7 +158,7 @@ end
 function M.send(client, given)
   if type(given) ~= "table" then misuse('http: expected a table such as { "GET", "/models" }, got ' .. type(given)) end
   local call = named(given)
-  local own = { model = false, trailing_slash = false, on_text = false, on_event = false }
+  local own = { model = false, trailing_slash = false, on_text = false, on_event = false, on_upload = false }
   for name, value in pairs(call) do
     if known[name] then own[name] = value end
   end

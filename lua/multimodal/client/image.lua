@@ -1,8 +1,10 @@
 --- ai:image: asks for a picture as the gateway wants it asked, and takes no reply without one.
 --- Names: send.
 local catalogue = require("multimodal.client.catalogue")
+local compat = require("multimodal.compat")
 local drawing = require("multimodal.client.drawing")
 local error_class = require("multimodal.error")
+local journal = compat.lazy("multimodal.client.journal")
 local options_table = require("multimodal.options")
 local prompts = require("multimodal.prompt.prompt")
 local raws = require("multimodal.client.raw")
@@ -89,10 +91,15 @@ function M.send(client, prompt, more)
   local shape = draws and shape_of(client, prompt, more) or nil
   local made, err = request.new(client, prompt, more, false)
   if not made then return nil, err end
+  made.kind = "image"
   local reply
   if draws then reply, err = drawing.send(made, shape) else reply, err = made:send() end
   if not reply then return nil, err end
-  if not reply.images[1] then return nil, without_picture(made.client, made.options, reply) end
+  if not reply.images[1] then
+    err = without_picture(made.client, made.options, reply)
+    if made.options.journal then journal.drop(reply, err) end
+    return nil, err
+  end
   return reply
 end
 

@@ -8,6 +8,7 @@ local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
 local jobs = require("multimodal.runtime.jobs")
 local json = require("multimodal.json")
+local replay = compat.lazy("multimodal.client.journal.replay")
 local options_table = require("multimodal.options")
 local prompts = require("multimodal.prompt.prompt")
 local raws = require("multimodal.client.raw")
@@ -31,6 +32,7 @@ local M = {}
 --- @field options table
 --- @field body userdata
 --- @field streams boolean   the answer is streamed
+--- @field kind string?      of paid call, for a journal; "generate" unless named
 --- @field opens boolean     send() gives the stream itself
 --- @field messages multimodal.Message[]  what is said, media at hand; empty where the request is raw
 --- @field tools table<string, table>?  by name
@@ -270,7 +272,8 @@ end
 
 --- A prompt may be asked twice: what it begins ends with its answer.
 local function try(self, made_of)
-  local value, err = attempts.run(self, "chat", made_of)
+  local value, err
+  if self.options.journal then value, err = replay.send(self, made_of) else value, err = attempts.run(self, "chat", made_of) end
   if value == nil then return fail(self.client, self.options, err) end
   return value
 end

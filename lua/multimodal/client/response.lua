@@ -5,6 +5,7 @@ local account = require("multimodal.client.account")
 local check = require("multimodal.client.check")
 local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
+local journal = compat.lazy("multimodal.client.journal")
 local media = require("multimodal.media")
 local observe = require("multimodal.client.observe")
 local reply_headers = require("multimodal.reply.headers")
@@ -30,6 +31,8 @@ local M = {}
 --- @field place multimodal.Place?  among those in flight, left when the exchange is closed
 --- @field first_text number?  seconds from the start of the exchange
 --- @field opened boolean?     its failures are no attempt's any more
+--- @field entry multimodal.JournalEntry?  of a journal that the reply is to be kept in
+--- @field from_journal boolean?           it was kept there by an earlier run
 local Response = {}
 Response.__index = Response
 
@@ -71,9 +74,9 @@ function Response:noted_text()
   self.first_text = self.exchange:timing().total
 end
 
---- Count what an answer cost, once.
+--- Count what an answer cost, once; what a journal kept costs nothing.
 local function settle(self, made)
-  if self.settled then return end
+  if self.settled or self.from_journal then return end
   self.settled = true
   account.settle(self.request.client, self.request.options, made.usage, made.text)
   if self.place then self.place:settle(made.usage) end
@@ -144,6 +147,7 @@ function Response:reply(neutral, outcome)
     attempts = self.attempts or 1,
     request_ids = self.earlier_ids and self:request_ids(reply_headers.request_id(self.headers, neutral.raw)),
     warnings = self.request.warnings,
+    from_journal = self.from_journal,
     timing = self.timing or timing_of(self),
   })
   if outcome then settle(self, made) end
@@ -213,6 +217,21 @@ function Response:refused()
   return self:fail(tls_page.told(self.dialect.failure(self.status, self.headers, event), self.url))
 end
 
+--- A complete reply is kept where a journal was asked for.
+--- @async
+--- @param made multimodal.Reply
+--- @param event table?  the body as it came
+function Response:keep(made, event)
+  if self.entry then journal.keep(self.entry, made, event) end
+end
+
+--- What was begun has failed.
+--- @async
+--- @param err multimodal.Error
+function Response:lose(err)
+  if self.entry then self.entry:failed(err) end
+end
+
 local function partial_of(self, err, outcome)
   err.partial = self:reply(self.dialect.partial(self:begin()), outcome)
   return nil, self:fail(err)
@@ -259,6 +278,7 @@ function Response:whole()
   local made = self:reply(neutral, "complete")
   local unfit = self:check(made)
   if unfit then return nil, self:fail(unfit) end
+  self:keep(made, event)
   return made
 end
 

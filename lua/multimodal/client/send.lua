@@ -5,6 +5,7 @@ local core = require("multimodal.core")
 local headers = require("multimodal.client.headers")
 local redirect = require("multimodal.policy.redirect")
 local response = require("multimodal.client.response")
+local sending = require("multimodal.client.sending")
 local transport = require("multimodal.client.transport")
 
 local M = {}
@@ -70,7 +71,7 @@ function M.open(request, under)
     local exchange, fault = start(under.driver, request, hop, left)
     if not exchange then return nil, fault, hop.hops == 0 end
     if under.place then under.place:until_closed(exchange) end
-    local status, fields = exchange:head()
+    local status, fields = sending.head(exchange, request, under.driver.now)
     if not status then return failed(exchange, fields) end
     local following, refused = redirect.next(hop, status, fields)
     if refused then return failed(exchange, refused) end

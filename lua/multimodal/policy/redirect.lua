@@ -13,7 +13,7 @@ local keeps_method = { [301] = true, [302] = true, [307] = true, [308] = true }
 --- Headers that say nothing about who asks: only these go to another origin.
 local safe = {
   accept = true, ["accept-encoding"] = true, ["accept-language"] = true, ["content-type"] = true,
-  ["content-encoding"] = true, ["user-agent"] = true, range = true,
+  ["content-encoding"] = true, ["user-agent"] = true, range = true, ["if-range"] = true,
 }
 
 --- Headers that describe a body, gone with it.

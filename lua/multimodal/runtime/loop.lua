@@ -157,18 +157,19 @@ end
 --- Wait until the exchange `id` may have something new.
 --- @param id integer
 --- @param exchange table    has close(); called when the job that waits is cancelled
-function Loop:wait_exchange(id, exchange)
+--- @param deadline number?  it ends the wait too
+function Loop:wait_exchange(id, exchange, deadline)
   local waiting, token = self.waiting, self:running()
   if waiting[id] and waiting[id] ~= token then raise("this exchange is being read by another job") end
   if token then
     waiting[id], token.exchange = token, exchange
-    self:suspend(token)
+    self:suspend(token, deadline)
     waiting[id], token.exchange = nil, nil
     return
   end
   local marker = {}
   waiting[id] = marker
-  local ok, err = pcall(self.wait, self, function() return marker.woken end)
+  local ok, err = pcall(self.wait, self, function() return marker.woken end, deadline)
   waiting[id] = nil
   if not ok then error(err, 0) end
 end

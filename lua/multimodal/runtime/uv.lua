@@ -15,10 +15,11 @@ local BLIND = 0.01
 local CLOSED = "the exchange was closed"
 
 --- What a call of the engine's exchange that brought no value means: true: look again, else the values to return.
-local function explain(self, why)
+local function explain(self, why, deadline)
   if self.closed then return false, Error.new({ kind = "cancelled", message = CLOSED }) end
   if why == "again" then
-    self.loop:wait_exchange(self.id, self)
+    if deadline and self.loop.now() >= deadline then return false, "again" end
+    self.loop:wait_exchange(self.id, self, deadline)
     return true
   end
   if type(why) == "table" then return false, Error.new(why) end
@@ -26,13 +27,14 @@ local function explain(self, why)
 end
 
 --- Status and headers by lower-case name; waits for them.
-function Exchange:head()
+--- @param deadline number?  on now()'s clock; once it has passed, nil, "again"
+function Exchange:head(deadline)
   while true do
     if self.loop.attention then self.loop:checkpoint() end
     local status, more
     if not self.closed then status, more = self.raw:head() end
     if status then return status, more end
-    local again, err = explain(self, more)
+    local again, err = explain(self, more, deadline)
     if not again then return nil, err end
   end
 end

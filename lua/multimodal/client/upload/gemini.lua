@@ -38,7 +38,7 @@ end
 
 --- One request of the upload; `operation` says whether it may be repeated as it is.
 local function ask(client, options, url, head, body, operation)
-  local plain = options_table.over(options, { trailing_slash = false, model = false, on_text = false, on_event = false })
+  local plain = options_table.over(options, { trailing_slash = false, model = false, on_text = false, on_event = false, on_upload = false })
   return attempts.run(setmetatable({
     method = "POST", url = url, plan = headers.plan(client, plain, head, false), body = body, client = client, options = plain,
     warnings = {}, streams = false, decoder = { format = "bytes" },

@@ -1,0 +1,398 @@
+--- The journal: paid calls are written down before they are sent, and their replies after them, so that a script that runs
+--- again is given what it was given before, and pays for nothing twice.
+--- Names: begin keep drop leave.
+---
+--- A call is known by its hash: of method, address and body, media by their content. The n-th call of a run (a process, or
+--- a Lua state in it) with a hash gets the n-th kept reply with that hash; a call for which none is left is new. Two processes
+--- that share a journal count each for themselves, so both get the same replies; what one of them is sending is not sent by
+--- the other, which waits for its end. A process that lives holds the lock of run-<id>.lock: the entries of one that does not
+--- are interrupted. An interrupted chat is sent again; an interrupted create (`once`) may have been accepted, and is not.
+local compat = require("multimodal.compat")
+local core = require("multimodal.core")
+local error_class = require("multimodal.error")
+local jobs = require("multimodal.runtime.jobs")
+local log = require("multimodal.client.journal.log")
+local media = require("multimodal.client.journal.media")
+local urls = require("multimodal.policy.url")
+
+local M = {}
+
+local piece = 256 * 1024 -- bytes of a body hashed at once
+local look_again = 0.2 -- seconds between two looks at what another process is sending
+
+--- What a journal knows of a call.
+--- @class multimodal.JournalRecord
+--- @field id string
+--- @field hash string
+--- @field run string
+--- @field kind string
+--- @field once boolean?      must not begin twice
+--- @field at string          when it was begun
+--- @field state "begun"|"accepted"|"maybe"|"done"|"dead"
+--- @field place integer?     of the record with its result
+--- @field task string?       the last dump of its task
+--- @field words string?      of the error it ended with
+
+--- @class multimodal.Journal
+--- @field folder string
+--- @field log multimodal.JournalLog
+--- @field run string
+--- @field records table<string, multimodal.JournalRecord>    by id
+--- @field by_hash table<string, multimodal.JournalRecord[]>  in the order in which they were begun
+--- @field taken table<string, boolean>                       ids that calls of this run have got
+--- @field gone table<string, boolean>                        runs that have ended
+local Journal = {}
+Journal.__index = Journal
+
+local open_ones = {} -- by folder
+
+local function random_id()
+  return (core.random(8):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
+local function open(folder)
+  folder = folder:gsub("(.)/+$", "%1")
+  local self = open_ones[folder]
+  if self then return self end
+  local file, err = log.open(folder)
+  if not file then return nil, err end
+  self = setmetatable({
+    folder = folder, log = file, run = random_id(), records = {}, by_hash = {}, taken = {}, gone = {},
+  }, Journal)
+  open_ones[folder] = self
+  return self
+end
+
+--- End this run in all journals: the next call of a script is the first of another one.
+function M.leave()
+  for _, self in pairs(open_ones) do
+    if self.alive then
+      os.remove(self.lock_path)
+      self.alive:close()
+      self.alive = nil
+    end
+  end
+  open_ones = {}
+end
+
+local takes = {}
+
+function takes.begin(self, record)
+  if self.records[record.id] then return end
+  local one = {
+    id = record.id, hash = record.hash, run = record.run, kind = record.kind, once = record.once, at = record.at, state = "begun",
+  }
+  self.records[one.id] = one
+  self.by_hash[one.hash] = self.by_hash[one.hash] or {}
+  table.insert(self.by_hash[one.hash], one)
+end
+
+function takes.accepted(_, record, one)
+  one.state, one.task = "accepted", record.task
+end
+
+function takes.done(_, _, one, place)
+  one.state, one.place = "done", place
+end
+
+function takes.failed(_, record, one)
+  one.state, one.words = one.once and record.maybe_accepted and "maybe" or "dead", record.error
+end
+
+--- Read what is new. Under the lock.
+local function refresh(self)
+  return self.log:read(function(record, place)
+    local take, one = takes[record.type], self.records[record.id]
+    if take and (one or record.type == "begin") then take(self, record, one, place) end
+  end)
+end
+
+--- Hold the lock that says that this run lives.
+local function live(self)
+  if self.alive then return true end
+  local path = self.folder .. "/run-" .. self.run .. ".lock"
+  local lock, err = core.file_lock(path)
+  if not lock then return nil, err == "held" and error_class.new { kind = "file", code = "held", message = path .. " is held" } or err end
+  self.alive, self.lock_path = lock, path
+  self.guard = compat.finalizer(function()
+    if self.alive then os.remove(path) end
+  end)
+  return true
+end
+
+--- Whether the run that began an entry is still at it.
+local function is_busy(self, one)
+  if one.run == self.run then return true end
+  if self.gone[one.run] or not one.run:find("^%x+$") then return false end
+  local path = self.folder .. "/run-" .. one.run .. ".lock"
+  local lock, why = core.file_lock(path)
+  if not lock then return why == "held" end
+  os.remove(path)
+  lock:close()
+  self.gone[one.run] = true
+  return false
+end
+
+--- The entry for the next call with a hash: what is kept first, then what may have been accepted, then what another process
+--- is sending.
+local function next_of(self, hash)
+  local maybe, busy
+  for _, one in ipairs(self.by_hash[hash] or {}) do
+    if not self.taken[one.id] then
+      if one.state == "done" or one.state == "accepted" then return one end
+      if one.state == "begun" and not is_busy(self, one) then one.state = one.once and "maybe" or "dead" end
+      if one.state == "maybe" then maybe = maybe or one end
+      if one.state == "begun" then busy = busy or one end
+    end
+  end
+  return maybe or busy
+end
+
+local function write_begin(self, hash, call)
+  local alive, err = live(self)
+  if not alive then return nil, err end
+  local record = {
+    type = "begin", id = random_id(), run = self.run, hash = hash, kind = call.kind, once = call.once or nil, at = log.stamp(),
+    gateway = call.gateway, model = call.model, method = call.method, url = urls.shown(call.url),
+  }
+  local done, fault = self.log:append(record)
+  if not done then return nil, fault end
+  takes.begin(self, record)
+  return self.records[record.id]
+end
+
+--- What is about to be sent.
+--- @class multimodal.JournalCall
+--- @field kind "generate"|"image"|"video"
+--- @field method string
+--- @field url string
+--- @field body userdata?     core.body
+--- @field once boolean?      a create that must not begin twice
+--- @field gateway string?
+--- @field model string?
+--- @field vendor string?
+--- @field reconcile (fun(record: multimodal.JournalRecord): string|false|nil, multimodal.Error?)?  asks the gateway for a task that
+---   may have been accepted: its dump, false where there surely is none, or nil, err
+
+--- @class multimodal.JournalEntry
+--- @field id string
+--- @field kept table?        the result of an earlier run: as `done` got it
+--- @field task string?       the dump of a task of an earlier run that is still to be waited for
+--- @field from_journal boolean
+--- @field journal multimodal.Journal
+--- @field record multimodal.JournalRecord
+local Entry = {}
+Entry.__index = Entry
+
+local function entry_of(self, one, earlier)
+  return setmetatable({ id = one.id, journal = self, record = one, from_journal = earlier or false }, Entry)
+end
+
+--- Append a record of an entry.
+local function note(self, record)
+  local journal = self.journal
+  record.id, record.at = self.id, log.stamp()
+  return journal.log:locked(function()
+    local fine, err = refresh(journal)
+    if not fine then return nil, err end
+    local place = journal.log.offset
+    fine, err = journal.log:append(record)
+    if not fine then return nil, err end
+    takes[record.type](journal, record, self.record, place)
+    return true
+  end)
+end
+
+--- The gateway took the task on. May be called again as the task goes on.
+--- @async
+--- @param task string  its dump: names the gateway, holds no key
+--- @return boolean?
+--- @return multimodal.Error? err  it is not written down: tell the user the task's id
+function Entry:accepted(task)
+  self.task = task
+  return note(self, { type = "accepted", task = task })
+end
+
+--- The call has its result.
+--- @async
+--- @param result {body: {data: string, media: userdata[]?}?, status: integer?, request_id: string?}  body: text with marks
+--- @return boolean?
+--- @return multimodal.Error? err  it is not kept, and would be asked for again
+function Entry:done(result)
+  local kept, err = media.keep(self.journal.folder, result.body)
+  if not kept then return nil, err end
+  kept.type, kept.status, kept.request_id = "done", result.status, result.request_id
+  return note(self, kept)
+end
+
+--- The call failed, or its result is not to be kept: the next one is sent again, unless it may not be.
+--- @async
+--- @param err multimodal.Error|table   err.maybe_accepted: a create may have been served
+--- @return boolean?
+--- @return multimodal.Error? fault
+function Entry:failed(err)
+  self.journal.taken[self.id] = nil
+  local done, fault = note(self, {
+    type = "failed", kind = err.kind, error = err.message and tostring(err.message):sub(1, 500), maybe_accepted = err.maybe_accepted or nil,
+  })
+  if not done then takes.failed(nil, { maybe_accepted = err.maybe_accepted }, self.record) end
+  return done, fault
+end
+
+--- The body that was kept, as an event.
+--- @return table? event
+--- @return multimodal.Error? err
+function Entry:restore()
+  return media.restore(self.journal.folder, self.kept)
+end
+
+local function hash_of(call)
+  local sum = core.sha256()
+  local parts = urls.split(call.url)
+  sum:update(("%s\n%s%s%s\n%s\n"):format(call.method, parts and urls.origin(parts) or "", parts and parts.path or call.url,
+    parts and parts.query or "", call.vendor or ""))
+  local length = call.body and call.body:length() or 0
+  for offset = 0, length - 1, piece do
+    local bytes, err = call.body:read(offset, piece)
+    if not bytes then return nil, error_class.new(err) end
+    sum:update(bytes)
+    if #bytes == piece then collectgarbage("step", 2 * piece / 1024) end
+  end
+  return sum:hex()
+end
+
+local function uncertain(self, one)
+  local cut = self.log.cuts[#self.log.cuts]
+  return error_class.new {
+    kind = "network", code = "maybe_accepted", maybe_accepted = true, retryable = false,
+    message = ("a create that was begun at %s has no answer in %s%s%s: the gateway may have taken it on, and charge for it. Look for"
+      .. " it there and take it up with ai:task(id), or let resubmit = true send it again"):format(one.at, self.log.path,
+      one.words and (" (" .. one.words .. ")") or "", cut and ("; a line there was cut off: " .. cut) or ""),
+  }
+end
+
+--- Claim what there is for a call, or begin it. Under the lock.
+local function claim(self, hash, call)
+  local fine, err = refresh(self)
+  if not fine then return nil, err end
+  local one = next_of(self, hash)
+  local fresh = not one
+  if fresh then one, err = write_begin(self, hash, call) end
+  if not one then return nil, err end
+  self.taken[one.id] = true
+  return { one = one, fresh = fresh }
+end
+
+--- Wait until another process has ended its call, or has ended itself.
+local function wait_for(self, one)
+  repeat
+    jobs.sleep(look_again)
+    local busy, err = self.log:locked(function()
+      local fine, fault = refresh(self)
+      if not fine then return nil, fault end
+      return one.state == "begun" and is_busy(self, one) and "busy" or "over"
+    end)
+    if not busy then return nil, err end
+  until busy == "over"
+  self.taken[one.id] = nil
+  return true
+end
+
+--- What becomes of a create whose answer nobody saw: it is found, given up, or an error.
+--- @return multimodal.JournalEntry|false|nil entry  false: begin anew
+local function reconcile(self, one, options, call)
+  local entry = entry_of(self, one, true)
+  local found, noted, err
+  if not options.resubmit and call.reconcile then found, err = call.reconcile(one) end
+  if found then
+    noted, err = entry:accepted(found)
+    if noted then return entry end
+    self.taken[one.id] = nil
+    return nil, err
+  end
+  if options.resubmit or found == false then
+    noted, err = entry:failed { kind = "cancelled", message = "given up, to be sent again" }
+    if not noted then return nil, err end
+    return false
+  end
+  self.taken[one.id] = nil
+  local fault = uncertain(self, one)
+  if err then fault.message = fault.message .. "; asking the gateway failed: " .. tostring(err.message) end
+  return nil, fault
+end
+
+local function found(self, one, options, call)
+  if one.state == "begun" then
+    local over, err = wait_for(self, one)
+    if not over then return nil, err end
+    return false
+  end
+  if one.state == "maybe" then return reconcile(self, one, options, call) end
+  local entry = entry_of(self, one, true)
+  if one.state == "accepted" then
+    entry.task = one.task
+    return entry
+  end
+  entry.kept = self.log:at(one.place) or {}
+  return entry
+end
+
+local function told(err)
+  return nil, error_class.new(err, { where = error_class.caller() })
+end
+
+--- Begin a paid call: before it is sent. The entry has `kept` or `task` where nothing is to be sent; else the call is made,
+--- and the entry is told of its end by `done`, `accepted` or `failed`.
+--- @async
+--- @param options table  effective: journal, resubmit
+--- @param call multimodal.JournalCall
+--- @return multimodal.JournalEntry?
+--- @return multimodal.Error? err  nothing was sent, and nothing is to be
+function M.begin(options, call)
+  local self, err = open(options.journal)
+  if not self then return told(err) end
+  local hash
+  hash, err = hash_of(call)
+  if not hash then return told(err) end
+  while true do
+    local claimed
+    claimed, err = self.log:locked(function() return claim(self, hash, call) end)
+    if not claimed then return told(err) end
+    if claimed.fresh then return entry_of(self, claimed.one) end
+    local entry
+    entry, err = found(self, claimed.one, options, call)
+    if entry then return entry end
+    if entry == nil then return told(err) end
+  end
+end
+
+local entries = setmetatable({}, { __mode = "k" }) -- by the reply they were kept for
+
+--- Keep a reply. Where that fails the reply tells of it as a warning: it was paid for.
+--- @async
+--- @param entry multimodal.JournalEntry
+--- @param reply multimodal.Reply
+--- @param event {data: string, media: userdata[]?}?  the body as it came; nil: what the reply has of it
+function M.keep(entry, reply, event)
+  local body, err = event, nil
+  if not body then body, err = media.of_raw(reply.raw) end
+  local done
+  if body then done, err = entry:done { body = body, status = reply.status, request_id = reply.request_id } end
+  entries[reply] = entry
+  if done then return end
+  local warnings = {}
+  for i, warning in ipairs(reply.warnings) do warnings[i] = warning end
+  warnings[#warnings + 1] = ("journal: this reply is not kept, and would be asked for again: %s"):format(err.message)
+  reply.warnings = warnings
+end
+
+--- A reply that was kept is not what was wanted: the next call is sent again.
+--- @async
+--- @param reply multimodal.Reply
+--- @param err multimodal.Error
+function M.drop(reply, err)
+  local entry = entries[reply]
+  if entry then entry:failed(err) end
+end
+
+return M
