@@ -1,3 +1,4 @@
+local failure = require("multimodal.dialect.failure")
 local retry = require("multimodal.policy.retry")
 
 --- A case with the longest backoff, so that what it waits is known.
@@ -145,5 +146,57 @@ describe("retry #small", function()
   it("does not wait beyond the deadline", function()
     assert.is_nil((retry.after(case("chat", status(500), { left = 0.5 }))))
     assert.equal(0.5, (retry.after(case("chat", status(500), { left = 0.6 }))))
+  end)
+end)
+
+--- What the operations do about a provider's answer as it is read, and its kind.
+local function read(status_of, error_fields, headers)
+  local body = error_fields and '{"error":{"message":"No.",' .. error_fields .. "}}" or "<html>"
+  local err = failure.read(status_of, headers or {}, { data = body })
+  return row(err, { parsed = err.told.parsed, verdict = err.told.retry }), err.kind
+end
+
+describe("retry of a provider's words #small", function()
+  local refused, paid = "retry retry retry retry", "retry paid retry no"
+  local day = '"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"XPerDayY"}]}]'
+  for _, known in ipairs {
+    { "Gemini's rate", 429, '"code":429,"status":"RESOURCE_EXHAUSTED"', refused, "rate_limit" },
+    { "Gemini's day", 429, '"code":429,"status":"RESOURCE_EXHAUSTED",' .. day, "no no no no", "quota" },
+    { "Gemini's load", 503, '"code":503,"status":"UNAVAILABLE"', refused, "overloaded" },
+    { "Gemini's fault", 500, '"code":500,"status":"INTERNAL"', paid, "server" },
+    { "Gemini's clock", 504, '"code":504,"status":"DEADLINE_EXCEEDED"', paid, "timeout" },
+    { "Gemini's conflict", 409, '"code":409,"status":"ABORTED"', "no no no no", "bad_request" },
+    { "Gemini's key", 400, '"code":400,"status":"INVALID_ARGUMENT"', "no no no no", "bad_request" },
+    { "Anthropic's rate", 429, '"type":"rate_limit_error"', refused, "rate_limit" },
+    { "Anthropic's spend", 429, '"type":"rate_limit_error","details":{"error_code":"user_spend_limit_reached"}', "no no no no", "quota" },
+    { "Anthropic's load", 529, '"type":"overloaded_error"', "retry retry retry no", "overloaded" },
+    { "Anthropic's fault", 500, '"type":"api_error"', paid, "server" },
+    { "Anthropic's clock", 504, '"type":"timeout_error"', paid, "timeout" },
+    { "Anthropic's bill", 402, '"type":"billing_error"', "no no no no", "billing" },
+    { "Ark's rate", 429, '"code":"RateLimitExceeded.EndpointTPMExceeded","type":"TooManyRequests"', refused, "rate_limit" },
+    { "Ark's model rate", 429, '"code":"ModelAccountIpmRateLimitExceeded"', refused, "rate_limit" },
+    { "Ark's burst", 429, '"code":"RequestBurstTooFast"', refused, "rate_limit" },
+    { "Ark's batches", 429, '"code":"InflightBatchsizeExceeded"', refused, "rate_limit" },
+    { "Ark's load", 429, '"code":"ServerOverloaded"', refused, "overloaded" },
+    { "Ark's loading", 429, '"code":"ModelLoadingError"', refused, "overloaded" },
+    { "Ark's fault", 500, '"code":"InternalServiceError"', paid, "server" },
+    { "Ark's quota", 429, '"code":"QuotaExceeded"', "no no no no", "quota" },
+    { "Ark's set limit", 429, '"code":"SetLimitExceeded"', "no no no no", "quota" },
+    { "Ark's arrears", 403, '"code":"AccountOverdueError"', "no no no no", "billing" },
+    { "Ark's parameters", 400, '"code":"InvalidParameter.content"', "no no no no", "bad_request" },
+    { "Ark's filter", 400, '"code":"InputImageSensitiveContentDetected.PrivacyInformation"', "no no no no", "content_filter" },
+    { "Ark's unopened model", 404, '"code":"ModelNotOpen"', "no no no no", "not_found" },
+    { "a page of 503", 503, nil, paid, "overloaded" },
+  } do
+    it("knows " .. known[1], function()
+      assert.same({ known[4], known[5] }, { read(known[2], known[3]) })
+    end)
+  end
+
+  it("repeats no create, whatever the words beside it", function()
+    local yes = { ["x-should-retry"] = "true" }
+    assert.equal("retry no retry retry", (read(400, '"type":"x"', yes)))
+    assert.equal("retry paid retry retry", (read(503, nil, yes)))
+    assert.equal("retry no retry retry", (read(404, '"availability":{"retryable":true}')))
   end)
 end)

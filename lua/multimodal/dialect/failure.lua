@@ -87,13 +87,20 @@ local function message_of(body)
     or text(at(body, "header", "message")) or text(at(body, "response", "error", "message")) or text(at(err, "msg"))
 end
 
---- Google's details of an error: reasons, quotas, how long to wait.
+--- Seconds to wait as a body tells them; nonsense is as good as nothing.
+local function seconds(value)
+  local number = tonumber(value)
+  return number and number >= 0 and number < math.huge and number or nil
+end
+
+--- The details of an error: Google's list of reasons, quotas, how long to wait; Anthropic's code.
 local function of_details(err, words)
   local wait
+  words[#words + 1] = word(at(err, "details", "error_code"))
   for _, detail in ipairs(type(at(err, "details")) == "table" and err.details or {}) do
     local kind = text(at(detail, "@type")) or ""
     words[#words + 1] = word(at(detail, "reason"))
-    if kind:find("google.rpc.RetryInfo$") then wait = tonumber((word(detail.retryDelay) or ""):match("^([%d.]+)s$")) end
+    if kind:find("google.rpc.RetryInfo$") then wait = seconds((word(detail.retryDelay) or ""):match("^([%d.]+)s$")) end
     for _, violation in ipairs(type(at(detail, "violations")) == "table" and detail.violations or {}) do
       if (text(at(violation, "quotaId")) or ""):find("PerDay") then words[#words + 1] = "quota_exceeded" end
     end
@@ -112,7 +119,7 @@ local function words_of(body)
     words[#words + 1] = word(value[1])
   end
   local wait = of_details(err, words)
-  return words, tonumber(at(err, "availability", "retry_after")) or tonumber(err.retry_after) or tonumber(body.retry_after)
+  return words, seconds(at(err, "availability", "retry_after")) or seconds(err.retry_after) or seconds(body.retry_after)
     or wait
 end
 

@@ -4,7 +4,7 @@ local M = {}
 
 --- Words that say what is wrong, whatever the status beside them; in lower case. They are asked in this order.
 local telling = {
-  { "billing", [[payment_required insufficient_balance billing_hard_limit_reached billing_not_active arrears
+  { "billing", [[payment_required insufficient_balance billing_error billing_hard_limit_reached billing_not_active arrears
     accountoverdue accountoverdueerror account_overdue]] },
   { "quota", [[insufficient_quota insufficient_user_quota quota_exceeded quotaexceeded setlimitexceeded]] },
   { "content_filter", [[content_policy_violation content_policy content_filter refusal sensitive
@@ -17,8 +17,10 @@ local telling = {
     model_deprecated free_variant_ended]] },
   { "too_large", [[payload_too_large request_too_large]] },
   { "overloaded", [[overloaded overloaded_error provider_overloaded server_overloaded unavailable capacity_exhausted
-    temporarily_unavailable model_unavailable_upstream]] },
-  { "rate_limit", [[rate_limit_exceeded rate_limit_error rate_limited too_many_requests resource_exhausted]] },
+    temporarily_unavailable model_unavailable_upstream serveroverloaded modelloadingerror]] },
+  { "rate_limit", [[rate_limit_exceeded rate_limit_error rate_limited too_many_requests resource_exhausted
+    ratelimitexceeded requestbursttoofast inflightbatchsizeexceeded modelaccountrpmratelimitexceeded
+    modelaccounttpmratelimitexceeded modelaccountipmratelimitexceeded]] },
   { "timeout", [[timeout timeout_error request_timeout deadline_exceeded]] },
   { "bad_request", [[context_length_exceeded max_tokens_exceeded token_limit_exceeded string_too_long invalid_prompt
     invalid_image image_too_large image_too_small unsupported_image_format image_download_failed precondition_failed
@@ -31,6 +33,7 @@ local vague = {
     out_of_range]] },
   { "server", [[server server_error internal internal_error internal_server_error internalservererror api_error unmapped
     provider_unavailable unknown data_loss]] },
+  { "bad_request", [[conflict_error invalidparameter missingparameter]] },
 }
 
 --- Business codes of Z.AI and bigmodel, numbers in strings.
@@ -60,13 +63,28 @@ local function index(groups)
   return by_word
 end
 
+--- Endings and beginnings that many words share, as the one word they stand for.
+local families = {
+  { "_spend_limit_reached$", "quota_exceeded" },
+  { "^%a*sensitivecontentdetected", "content_filter" },
+}
+
+--- A word as the tables spell it: in lower case, as its family, without what Ark puts behind a dot.
+local function spelled(word)
+  word = word:lower()
+  for _, family in ipairs(families) do
+    if word:find(family[1]) then return family[2] end
+  end
+  return word:match("^(%a+)%.") or word
+end
+
 local tables = { index(zai), index(telling), index(vague) }
 
 --- The strongest of some words in one table.
 local function strongest(words, by_word)
   local best
   for _, word in ipairs(words) do
-    local entry = by_word[word:lower()]
+    local entry = by_word[spelled(word)]
     if entry and (not best or entry.rank < best.rank) then best = entry end
   end
   return best and best.kind

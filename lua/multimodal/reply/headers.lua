@@ -75,9 +75,9 @@ local function time_of(headers, now)
   return date and seconds(date) or now or os.time()
 end
 
---- A count of seconds that makes sense to wait, or nil.
+--- A count of seconds that makes sense to wait, or nil. Lua's own spellings of numbers (0x10) are none of HTTP's.
 local function wait(value, unit)
-  local number = tonumber(value)
+  local number = not tostring(value):find("[xX]") and tonumber(value)
   if not number or number ~= number or number < 0 or number == math.huge then return nil end
   return number / (unit or 1)
 end
