@@ -412,6 +412,20 @@ describe("a video", function()
     assert.error_matches(function() assert(ai:task "x"):wait { on_progres = print } end, "did you mean on_progress")
   end)
 
+  it("counts what it cost once, and is looked at whatever the budget", function()
+    local budget = { requests = 1 }
+    local client = tasks.client(s, { budget = budget })
+    created()
+    looks { "running", done({ usage = { completion_tokens = 7, total_tokens = 7 } }) }
+    local task = assert(client:video(seed))
+    assert(task:wait())
+    looks { done({ usage = { completion_tokens = 7, total_tokens = 7 } }) }
+    assert(task:poll())
+    assert.same({ 7, 4 }, { client.spent.total_tokens, client.spent.requests })
+    assert.equal("budget", select(2, client:video(seed)).kind)
+    assert.equal(1, tasks.count(s, "POST"))
+  end)
+
   it("goes out as it is written", function()
     local body = { model = "ep-1", content = { { type = "text", text = "Hi" } }, newest = true }
     assert.same(body, (sent(mm.raw(body))))

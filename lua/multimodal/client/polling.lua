@@ -1,5 +1,6 @@
 --- Waiting for a task: core.poll says when to look, a clock and a sleep do it.
 --- Names: new.
+local clocks = require("multimodal.policy.clocks")
 local core = require("multimodal.core")
 local driver = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
@@ -63,12 +64,12 @@ local function pause(self, seconds, asked)
   return not asked
 end
 
---- The options of one look: the machine tries again, and no look outlasts the waiting.
+--- What the options of one look have of their own: the machine tries again, and no look outlasts the waiting.
 local function look_options(self)
   local options = self.task.options
   local own = { retries = 0 }
-  if self.deadline then own.timeout = math.min(options.timeout or 600, math.max(self.deadline - self.now(), 0.001)) end
-  return setmetatable(own, { __index = options })
+  if self.deadline then own.timeout = math.min(clocks.of(options, "timeout") or math.huge, math.max(self.deadline - self.now(), 0.001)) end
+  return own
 end
 
 local function late(task)

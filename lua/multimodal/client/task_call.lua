@@ -6,6 +6,7 @@ local error_class = require("multimodal.error")
 local failures = require("multimodal.dialect.failure")
 local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
+local observe = require("multimodal.client.observe")
 local request = require("multimodal.client.request")
 local urls = require("multimodal.policy.url")
 
@@ -47,8 +48,21 @@ end
 local function url_of(side, options, wire)
   local parts, root = wire.url and urls.split(wire.url), urls.split(side.base.root)
   if parts and urls.origin(parts) == urls.origin(root) then return wire.url end
-  return request.url({ base = side.base }, wire.path, wire.query, options.trailing_slash and setmetatable({
-    trailing_slash = false }, { __index = options }) or options)
+  return request.url({ base = side.base }, wire.path, wire.query, options)
+end
+
+--- The options of one request. What is paid for is looked at whatever the budget: that is for what is begun.
+local function options_of(options, operation, own)
+  own = own or {}
+  own.trailing_slash = false
+  if operation ~= "create" then own.budget = false end
+  return setmetatable(own, { __index = options })
+end
+
+local function told_of(answer)
+  return {
+    status = answer.status, request_id = answer:request_id(), attempts = answer.attempts, timing = answer.exchange:timing(),
+  }
 end
 
 --- The answer as a value; nil where it has no body.
@@ -57,6 +71,7 @@ local function value_of(answer)
   local rest
   if event then rest, err = answer.exchange:next() end
   answer.exchange:close()
+  if not err then observe.response(answer.request, told_of(answer), answer.exchange) end
   if err then return nil, answer:fail(answer:cut(err)) end
   if not event then return nil end
   if rest then return nil, answer:fail { kind = "protocol", code = "syntax", message = "the answer is more than one JSON value" } end
@@ -79,14 +94,16 @@ end
 --- @param wire table       {method, path, query?, headers?, body?, url?}
 --- @param operation multimodal.Operation
 --- @param read fun(got: multimodal.TaskAnswer): T?, multimodal.Error?
+--- @param own? table       options of this request alone; becomes theirs
 --- @return T?
 --- @return multimodal.Error? err
-function M.send(side, options, wire, operation, read)
+function M.send(side, options, wire, operation, read, own)
   local body, err = body_of(wire.body)
   if err then return nil, error_class.new(err, { gateway = side.name, model = options.model, where = error_class.caller() }) end
+  local all = options_of(options, operation, own)
   local call = setmetatable({
-    method = wire.method or "GET", url = url_of(side, options, wire), plan = plan_of(side, options, wire), body = body,
-    client = side, options = options, warnings = {}, streams = false,
+    method = wire.method or "GET", url = url_of(side, all, wire), plan = plan_of(side, options, wire), body = body,
+    client = side, options = all, warnings = {}, streams = false,
   }, Call)
   local got
   got, err = attempts.run(call, operation, function(answer)

@@ -1,6 +1,7 @@
 --- What a task can do: look, wait, watch, cancel, delete, dump.
 --- Names: begun known listed.
 local access = require("multimodal.client.access")
+local account = require("multimodal.client.account")
 local error_class = require("multimodal.error")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
@@ -94,24 +95,33 @@ local function take(task, seen)
   return task
 end
 
+--- Count what a task of this client has cost, once.
+local function settled(task)
+  if task.unsettled and task.over[task.state] then
+    task.unsettled = false
+    account.settle(task.side, task.options, task.usage, "")
+  end
+  return task
+end
+
 local function no_look(answer)
   return nil, answer:fail { kind = "protocol", code = "empty", message = "the answer says nothing of the task" }
 end
 
---- One look under these options.
-function verbs.look(task, options)
+--- One look; `own` are options of it alone.
+function verbs.look(task, own)
   local side = task.side
-  return task_call.send(side, options, side.tasks.inspect(task), "poll", function(got)
+  return task_call.send(side, task.options, side.tasks.inspect(task), "poll", function(got)
     if not got.body then return no_look(got.answer) end
     local seen, err = side.tasks.status(got.body)
     if not seen then return nil, got.answer:fail(err) end
     note_ids(task, got.answer:request_ids(reply_headers.request_id(got.answer.headers, got.body)))
-    return take(task, seen)
-  end)
+    return settled(take(task, seen))
+  end, own)
 end
 
 function verbs.poll(task)
-  return verbs.look(task, task.options)
+  return verbs.look(task)
 end
 
 --- What came of a task that is over.
@@ -196,7 +206,7 @@ local function ask(task, verb, allowed, code, advice)
   if not dialect[verb] then
     return nil, fault(task, { kind = "unsupported", message = ("%s cannot %s a task"):format(task.gateway, verb) })
   end
-  local seen, err = verbs.look(task, task.options)
+  local seen, err = verbs.look(task)
   if not seen then return nil, err end
   if verb == "cancel" and task.state == "cancelled" then return task end
   if not (dialect[allowed] or {})[task.state] then return refused(task, code, ("the task is %s; %s"):format(task.state, advice)) end
@@ -239,7 +249,8 @@ function M.begun(side, options, got, warnings)
   local more, answer = got.more or {}, got.answer
   local ids = answer:request_ids(reply_headers.request_id(answer.headers, got.body))
   return task_of(side, options, {
-    id = got.id, state = more.state and state_of(side.tasks, more.state) or "queued", poll_url = more.poll_url, fresh = true,
+    id = got.id, state = more.state and state_of(side.tasks, more.state) or "queued", poll_url = more.poll_url,
+    fresh = true, unsettled = true,
     request_id = ids[#ids], request_ids = ids, created_ids = #ids, warnings = warnings, attempts = answer.attempts or 1,
   })
 end
