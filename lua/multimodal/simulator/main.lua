@@ -1,12 +1,13 @@
 --- The simulator's own process: serves until its standard input ends, or for ever. Returns run(options).
 local core = require("multimodal.core")
 local uv = require("luv")
+local ark = require("multimodal.simulator.ark")
 local http = require("multimodal.simulator.http")
 local openai = require("multimodal.simulator.openai")
 
 local M = {}
 
-local dialects = { openai }
+local dialects = { openai, ark }
 
 local Request = {}
 
@@ -33,7 +34,8 @@ function Request:json()
 end
 
 --- How the answer shall be: the simulator's options, and over them the request's own header
---- `X-Simulate: status=429; retry_after=2; pace=0.1; split=7; cut=3; stall=2; finish=length`.
+--- `X-Simulate: status=429; retry_after=2; pace=0.1; split=7; cut=3; stall=2; finish=length`,
+--- and of a task `task=rough` and the others in simulator/ark.lua.
 local function behaviour_of(options, header)
   local behaviour = {}
   for name, value in pairs(options) do behaviour[name] = value end
@@ -54,7 +56,7 @@ end
 local function route(request)
   for _, dialect in ipairs(dialects) do
     for _, entry in ipairs(dialect.routes) do
-      if request.method == entry.method and request.path:find(entry.path) then return entry.run end
+      if request.method == entry.method and request.path:find(entry.path) then return entry.run, entry.open end
     end
   end
   return nil
@@ -64,8 +66,8 @@ local function answer_to(self, request, answer)
   local behaviour = request.behaviour
   answer.pace, answer.split = tonumber(behaviour.pace) or 0, tonumber(behaviour.split)
   if behaviour.delay then answer:sleep(tonumber(behaviour.delay)) end
-  local run = route(request)
-  if not request.headers.authorization and not request.headers["x-api-key"] then
+  local run, open = route(request)
+  if not open and not request.headers.authorization and not request.headers["x-api-key"] then
     openai.refuse(request, answer, 401, "No key came with the request. Any key will do here.", "invalid_api_key")
   elseif behaviour.status then
     openai.refuse(request, answer, tonumber(behaviour.status), "Refused, as asked.", behaviour.code)
