@@ -69,6 +69,7 @@ describe("an example", function()
       ["read_pdf.lua"] = { "application/pdf, " .. seen(made.pdf), 'You said: "Who wrote it?"' },
       ["tools.lua"] = { "[weather {", "2 steps" },
       ["tour.lua"] = { cat, "together" },
+      ["video.lua"] = { "drawn: image/png", "task cgt-sim-", "  running after", "  succeeded after", "video/mp4" },
       ["transcribe.lua"] = { seen(made.mp3), seen(made.wav) },
     }
   end)

@@ -56,7 +56,7 @@ function mm.client(spec)
   local made = client(spec)
   local gateway = type(spec) == "table" and spec.gateway
   if type(gateway) == "table" and getmetatable(gateway) then return made end
-  return made:with { base_url = url, api_key = "any" }
+  return made:with { base_url = url, api_key = "any", private = true }
 end
 function mocked(answers) return mm.client { gateway = mm.mock(answers), dialect = "openai", model = "any" } end
 ai = mm.client { gateway = "yourouter", model = "gpt-4o" }

@@ -13,6 +13,7 @@ local http = compat.lazy("multimodal.client.http")
 local image = compat.lazy("multimodal.client.image")
 local key = require("multimodal.client.key")
 local options_table = require("multimodal.options")
+local video = compat.lazy("multimodal.client.video")
 local models = compat.lazy("multimodal.client.models")
 local media = require("multimodal.media")
 local profiles = require("multimodal.client.profile")
@@ -43,6 +44,7 @@ end)
 --- @field transport multimodal.Transport  what the driver needs beside the request
 --- @field driver multimodal.Driver?  of a mock; else the host's
 --- @field plans table            headers that do not change from call to call
+--- @field task_side multimodal.TaskSide?  made when a task is first asked for
 --- @field shelf table            what was fetched of the gateway: its models
 --- @field spent multimodal.Spent  by it and the clients derived of it
 local Client = { __name = "multimodal.client" }
@@ -243,6 +245,34 @@ end
 --- @return multimodal.Error? err   kind no_output where none came; err.partial is the reply
 function Client:image(prompt, options)
   return fallback.run(self, image.send, prompt, options)
+end
+
+--- Begin a video: a task that outlives the script. video_model is asked where that is named.
+--- @async
+--- @param prompt string|table  text, and pictures with a role: first_frame, last_frame, reference_image
+--- @param options? table       duration, resolution, aspect_ratio and any other
+--- @return multimodal.Task?
+--- @return multimodal.Error? err  maybe_accepted: the work may have begun, and the request was not sent again
+function Client:video(prompt, options)
+  return video.create(self, prompt, options)
+end
+
+--- A task again, by its id or the text of task:dump(); nothing is asked yet.
+--- @param written string
+--- @param options? table
+--- @return multimodal.Task?
+--- @return multimodal.Error? err  the text is no task, or one of another gateway
+function Client:task(written, options)
+  return video.task(self, written, options)
+end
+
+--- The tasks that the provider knows of.
+--- @async
+--- @param filter? {state: string?, model: string?, ids: string[]?, service_tier: string?, page: integer?, limit: integer?}
+--- @return multimodal.Task[]?
+--- @return multimodal.Error? err
+function Client:tasks(filter)
+  return video.tasks(self, filter)
 end
 
 --- Ask any other endpoint: ai:http { "POST", "/embeddings", json = { ... } }.

@@ -18,6 +18,7 @@ local M = {}
 --- @field where string?          the caller's line, "describe.lua:12"
 --- @field part string?           "messages[2].content[1]"
 --- @field fallbacks multimodal.Error[]?  of the clients that were asked before
+--- @field task_id string?       of a task that failed, or was not waited for
 --- @field gateway string?
 --- @field model string?
 local Error = { __name = "multimodal.error" }

@@ -131,9 +131,23 @@ M.known = {
   image_size = text,
   voice = text,
   audio_format = text,
+  -- video
+  duration = number,
+  resolution = text,
+  frames = count,
+  fps = number,
+  watermark = flag,
+  camera_fixed = flag,
+  generate_audio = flag,
+  draft = flag,
+  return_last_frame = flag,
+  service_tier = text,
+  callback_url = text,
+  params_style = one_of("json", "inline"),
   -- wire
   model = text,
   image_model = text,
+  video_model = text,
   headers = merged("a table of name = value"),
   query = merged("a table of name = value"),
   vendor = text,
@@ -197,6 +211,12 @@ M.known = {
   on_event = hook,
   observe = hook,
   on_upload = hook,
+}
+
+--- Options of a video, of which a provider may know some.
+M.video = {
+  "duration", "resolution", "aspect_ratio", "frames", "fps", "seed", "watermark", "camera_fixed", "generate_audio", "draft",
+  "return_last_frame", "service_tier", "callback_url", "params_style",
 }
 
 --- Options that stand beside the source of a medium: mm.image { "cat.jpg", detail = "high" }.

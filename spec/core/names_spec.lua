@@ -57,8 +57,8 @@ describe("the core's names #small", function()
     assert.same({
       "array", "backoff", "base64_decode", "base64_encode", "base64_of", "blob", "blob_file", "blob_writer", "body",
       "body_raw", "data_url", "data_url_of", "data_url_parse", "decoder", "file_folder", "file_lock", "file_move",
-      "file_write", "is_terminal", "json_decode", "json_scan", "live", "mime_from_path", "mime_sniff", "null", "random", "raw",
-      "sha256", "sse", "version",
+      "file_write", "is_terminal", "json_decode", "json_scan", "live", "mime_from_path", "mime_sniff", "null", "poll", "random",
+      "raw", "sha256", "sse", "version",
     }, shown)
     assert.equal("string", type(core.version))
     assert.equal("number", type(core.live()))
@@ -353,6 +353,21 @@ describe("the core's names #small", function()
     misused("#1", core.backoff, 0, nil, nil, 1)
     misused("#4", core.backoff, 1, nil, nil, 2)
     misused("unknown option 'low'", core.backoff, 1, nil, { low = 1 }, 1)
+  end)
+
+  it("poll: wait, done or failed", function()
+    local machine = core.poll {
+      delays = { 5, 5, 5, 10, 10, 20 }, first = 2, max_delay = 8, jitter = 0.1, timeout = 100, max_failures = false,
+      states = { completed = "succeeded" },
+    }
+    assert.same({ "wait", 2 }, { machine:next(0, { random = 0.5 }) })
+    assert.same({ "wait", 4.5 }, { machine:next(2, { state = "queued", random = 0 }) })
+    assert.same({ "wait", 7 }, { machine:next(7, { error = "rate_limit", retry_after = 7, random = 0.5 }) })
+    assert.same({ "done", "succeeded" }, { machine:next(14, { state = "completed" }) })
+    assert.same({ "failed", "auth" }, { machine:next(14, { error = "auth" }) })
+    assert.same({ "failed", "timeout" }, { machine:next(100, { state = "running" }) })
+    misused("unknown option 'delay'", core.poll, { delay = 1 })
+    misused("#2", machine.next, machine)
   end)
 
   it("sha256: in pieces", function()

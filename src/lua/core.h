@@ -21,6 +21,7 @@ void mm_open_decoder(lua_State *L); /* decoder.c: decoder */
 void mm_open_sse(lua_State *L);     /* sse.c: sse */
 void mm_open_scan(lua_State *L);    /* scan.c: json_scan */
 void mm_open_file(lua_State *L);    /* file.c: sha256, file_write, file_lock, random, backoff */
+void mm_open_poll(lua_State *L);    /* poll.c: poll */
 
 /* When *err tells of too few descriptors or too little space, which garbage may hold: collect it
  * all and return true, so that the caller tries once more. Never raises; finalizers run, so what

@@ -62,6 +62,7 @@ MM_EXPORT int luaopen_multimodal_core(lua_State *L) {
   mm_open_sse(L);
   mm_open_decoder(L);
   mm_open_file(L);
+  mm_open_poll(L);
   lua_pushliteral(L, VERSION);
   lua_setfield(L, -2, "version");
   lua_pushcfunction(L, live);

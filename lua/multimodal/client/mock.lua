@@ -203,7 +203,7 @@ function M.new(answers)
   messages.list(answers, "mock", function(name) misuse("mock: unknown field " .. name) end)
   local mock = setmetatable({
     name = "mock", base_url = "https://mock.invalid/v1", dialect = "openai", max_tokens_field = "max_tokens",
-    stream_options = true, options = { model = "mock" }, requests = {}, answers = answers,
+    stream_options = true, tasks = { dialect = "ark" }, options = { model = "mock" }, requests = {}, answers = answers,
   }, Mock)
   mock.driver = { request = request_of(mock), now = os.time }
   return mock

@@ -11,7 +11,7 @@ local M = {}
 --- Gateways that have a file here, to tell the nearest name.
 local ours = {
   openai = true, openrouter = true, openroute = true, yourouter = true, gdc = true, glm = true, zai = true, khatash = true,
-  google = true, vertex = true, anthropic = true,
+  google = true, vertex = true, anthropic = true, volcengine = true, byteplus = true,
 }
 
 local function of(says, test)
@@ -89,8 +89,22 @@ M.fields = {
   known_models = kind("table", "a list of { id, input, output }"), -- where the gateway does not tell
   parses_pdf = flag,                                -- reads PDFs for models that cannot
   refuses = set,                                    -- options it does not take
+  tasks = kind("table", "a table such as { dialect = \"ark\" }"), -- how videos are made there: see M.task_fields
   warns = kind("table", "a table of kind = warning"), -- said when a part of that kind goes out
   limits = kind("table", "a table of limits"),      -- what it is known to refuse: see M.limits
+}
+
+--- How a gateway runs tasks.
+--- @type table<string, multimodal.OptionType>
+M.task_fields = {
+  dialect = of("a name or a table of functions", function(value)
+    return type(value) == "string" or type(value) == "table"
+  end),                                             -- "ark" where absent
+  base_url = text,                                  -- the gateway's own where absent
+  auth = one_of("bearer", "x-api-key", "x-goog-api-key"), -- the gateway's own where absent
+  headers = kind("table", "a table of name = value"), -- in place of the gateway's own
+  params_style = one_of("json", "inline"),          -- ark: settings as fields, or as flags in the text
+  vertex = flag,                                    -- veo: Vertex, which takes more than AI Studio
 }
 
 --- Limits that are warnings: of parts by their kind, of options by their names on the wire.
@@ -127,6 +141,7 @@ local function check(profile, place)
   for _, name in ipairs { "image", "audio", "video", "file" } do
     if limits[name] then options_table.check(limits[name], M.part_limits, place .. "limits." .. name .. ": ") end
   end
+  if profile.tasks then options_table.check(profile.tasks, M.task_fields, place .. "tasks: ") end
   if profile.options then options_table.check(profile.options, nil, place .. "options: ") end
   for name, fields in pairs(profile.dialects or {}) do check(fields, place .. "dialects." .. name .. ": ") end
   if profile.projectless then check(profile.projectless, place .. "projectless: ") end

@@ -47,7 +47,9 @@ end
 local function add_query(pairs_of, query)
   if not query then return end
   for name, value in pairs(query) do
-    if value ~= false then pairs_of[#pairs_of + 1] = urls.escape(name) .. "=" .. urls.escape(value) end
+    if type(value) == "table" then
+      for _, one in ipairs(value) do pairs_of[#pairs_of + 1] = urls.escape(name) .. "=" .. urls.escape(one) end
+    elseif value ~= false then pairs_of[#pairs_of + 1] = urls.escape(name) .. "=" .. urls.escape(value) end
   end
 end
 
@@ -148,9 +150,18 @@ local function said_of(client, options, written, warnings)
   return { messages = list, options = options }
 end
 
+--- Options of ai:video that say nothing in a chat.
+local of_video = {}
+for _, name in ipairs(options_table.video) do of_video[name] = name ~= "aspect_ratio" and name ~= "seed" end
+
 local function written_of(prompt, more)
-  if raws.is(prompt) then return { raw = prompt, options = raws.written(prompt, more) } end
-  return prompts.new(prompt, more)
+  local written = raws.is(prompt) and { raw = prompt, options = raws.written(prompt, more) } or prompts.new(prompt, more)
+  for name, value in pairs(written.options or {}) do
+    if of_video[name] and value then
+      error_class.misuse(name .. ": an option of ai:video, not of a chat; a field of the body goes into extra = { ... }")
+    end
+  end
+  return written
 end
 
 --- Tools and schema as the dialect takes them, in a copy of the options; the tools by name.

@@ -6,4 +6,5 @@ return {
   key_variable = "KHATASH_API_KEY",
   model_required = true,
   file = "khatash",
+  tasks = false,
 }

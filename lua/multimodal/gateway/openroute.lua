@@ -4,4 +4,5 @@ return {
   name = "openroute",
   base_url = "https://openroute.cn/api/v1",
   key_variable = "OPENROUTE_API_KEY",
+  tasks = false,
 }

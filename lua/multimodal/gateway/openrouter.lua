@@ -25,4 +25,5 @@ return {
     max_tokens = { 16 },
     session_id = { 1, 256 },
   },
+  tasks = { dialect = "openrouter" },
 }

@@ -11,6 +11,7 @@ return {
   file = "openai",
   audio_formats = { wav = true, mp3 = true },
   warns = { file = "yourouter documents files in Gemini's own dialect alone; the model may not see it" },
+  tasks = { dialect = "ark", base_url = "https://api.yourouter.ai/api/v3", params_style = "inline" },
   limits = { temperature = { 0, 2 }, stop = 4 },
   dialects = {
     gemini = {

@@ -3,12 +3,13 @@ local anthropic = require("multimodal.simulator.anthropic")
 local core = require("multimodal.core")
 local uv = require("luv")
 local gemini = require("multimodal.simulator.gemini")
+local ark = require("multimodal.simulator.ark")
 local http = require("multimodal.simulator.http")
 local openai = require("multimodal.simulator.openai")
 
 local M = {}
 
-local dialects = { anthropic, gemini, openai }
+local dialects = { anthropic, gemini, openai, ark }
 
 local Request = {}
 
@@ -35,7 +36,8 @@ function Request:json()
 end
 
 --- How the answer shall be: the simulator's options, and over them the request's own header
---- `X-Simulate: status=429; retry_after=2; pace=0.1; split=7; cut=3; stall=2; finish=length`.
+--- `X-Simulate: status=429; retry_after=2; pace=0.1; split=7; cut=3; stall=2; finish=length`,
+--- and of a task `task=rough` and the others in simulator/ark.lua.
 local function behaviour_of(options, header)
   local behaviour = {}
   for name, value in pairs(options) do behaviour[name] = value end
@@ -57,7 +59,9 @@ local function route(request)
   for _, dialect in ipairs(dialects) do
     for _, entry in ipairs(dialect.routes) do
       local is_its = not entry.fits or entry.fits(request)
-      if is_its and request.method == entry.method and request.path:find(entry.path) then return entry.run, dialect.refuse end
+      if is_its and request.method == entry.method and request.path:find(entry.path) then
+        return entry.run, dialect.refuse or openai.refuse, entry.open
+      end
     end
   end
   return nil, (anthropic.speaks(request) and anthropic or openai).refuse
@@ -67,9 +71,9 @@ local function answer_to(self, request, answer)
   local behaviour = request.behaviour
   answer.pace, answer.split = tonumber(behaviour.pace) or 0, tonumber(behaviour.split)
   if behaviour.delay then answer:sleep(tonumber(behaviour.delay)) end
-  local run, refuse = route(request)
+  local run, refuse, open = route(request)
   local headers = request.headers
-  if not (headers.authorization or headers["x-api-key"] or headers["x-goog-api-key"]) then
+  if not (open or headers.authorization or headers["x-api-key"] or headers["x-goog-api-key"]) then
     refuse(request, answer, 401, "No key came with the request. Any key will do here.", "invalid_api_key")
   elseif behaviour.status then
     refuse(request, answer, tonumber(behaviour.status), "Refused, as asked.", behaviour.code)

@@ -1,0 +1,278 @@
+--- What a task can do: look, wait, watch, cancel, delete, dump.
+--- Names: begun known listed.
+local access = require("multimodal.client.access")
+local account = require("multimodal.client.account")
+local error_class = require("multimodal.error")
+local lifted = require("multimodal.dialect.lifted")
+local media = require("multimodal.media")
+local options_table = require("multimodal.options")
+local polling = require("multimodal.client.polling")
+local request = require("multimodal.client.request")
+local reply_headers = require("multimodal.reply.headers")
+local task_call = require("multimodal.client.task_call")
+local task_text = require("multimodal.client.task_text")
+local tasks = require("multimodal.reply.task")
+local usage = require("multimodal.reply.usage")
+
+local M = {}
+
+local verbs = {}
+
+local neutral = { queued = true, running = true, succeeded = true, failed = true, cancelled = true, expired = true }
+
+local function state_of(dialect, raw)
+  local state = dialect.states and dialect.states[raw] or raw
+  return neutral[state] and state or "running"
+end
+
+local function fault(task, fields)
+  return error_class.new(fields, {
+    task_id = task.id, gateway = task.gateway, model = task.model, request_id = task.request_id, request_ids = task.request_ids,
+    where = error_class.caller(),
+  })
+end
+
+local messages = {
+  failed = "the task failed", cancelled = "the task was cancelled", expired = "the task did not end in its time",
+}
+local kinds = { failed = "task_failed", cancelled = "cancelled", expired = "task_expired" }
+
+--- The error of a task that ended without a result.
+local function error_of(task, told)
+  if not kinds[task.state] then return nil end
+  told = told or {}
+  local message = type(told.message) == "string" and told.message ~= "" and told.message or messages[task.state]
+  local kind = task.state == "failed" and error_class.kinds[told.kind] and told.kind or kinds[task.state]
+  return fault(task, { kind = kind, code = told.code, message = message, retryable = false })
+end
+
+local function rules_of(task)
+  task.rules = task.rules or access.of(task.side, task.options)
+  return task.rules
+end
+
+local function output_of(task, found)
+  if lifted.is_blob(found.blob) then
+    return media.from_blob(found.kind, found.blob, { mime = found.mime, role = found.role })
+  end
+  local part = media.from_url(found.kind, found.url, { mime = found.mime, role = found.role })
+  part.access, part.expires_at = rules_of(task), found.expires_at
+  return part
+end
+
+--- The outputs as parts; those that are the same stay the same objects.
+local function outputs_of(task, found)
+  local list = {}
+  for i, one in ipairs(found or {}) do
+    local old = task.outputs[i]
+    list[i] = old and old.url and old.url == one.url and old or output_of(task, one)
+  end
+  if list[1] or task.state ~= "succeeded" or not task.side.tasks.download then return list end
+  local wire = task.side.tasks.download(task)
+  if wire then
+    list[1] = output_of(task, { kind = "video", url = request.url({ base = task.side.base }, wire.path, wire.query, {}) })
+  end
+  return list
+end
+
+--- The ids of the creation, and of the last look.
+local function note_ids(task, ids)
+  for i = #task.request_ids, task.created_ids + 1, -1 do task.request_ids[i] = nil end
+  for _, id in ipairs(ids) do task.request_ids[#task.request_ids + 1] = id end
+  task.request_id = ids[#ids] or task.request_id
+end
+
+--- Take in what a look has shown.
+local function take(task, seen)
+  task.state, task.raw, task.fresh = state_of(task.side.tasks, seen.state), seen.raw, false
+  task.progress = type(seen.progress) == "number" and seen.progress or nil
+  task.model = task.model or seen.model
+  task.usage = usage.read(seen.usage)
+  task.poll_url = seen.poll_url or task.poll_url
+  task.created_at, task.updated_at = seen.created_at, seen.updated_at
+  task.outputs = outputs_of(task, seen.outputs)
+  task.error = error_of(task, seen.error)
+  return task
+end
+
+--- Count what a task of this client has cost, once.
+local function settled(task)
+  if task.unsettled and task.over[task.state] then
+    task.unsettled = false
+    account.settle(task.side, task.options, task.usage, "")
+  end
+  return task
+end
+
+local function no_look(answer)
+  return nil, answer:fail { kind = "protocol", code = "empty", message = "the answer says nothing of the task" }
+end
+
+--- One look; `own` are options of it alone.
+function verbs.look(task, own)
+  local side = task.side
+  return task_call.send(side, task.options, side.tasks.inspect(task), "poll", function(got)
+    if not got.body then return no_look(got.answer) end
+    local seen, err = side.tasks.status(got.body)
+    if not seen then return nil, got.answer:fail(err) end
+    note_ids(task, got.answer:request_ids(reply_headers.request_id(got.answer.headers, got.body)))
+    return settled(take(task, seen))
+  end, own)
+end
+
+function verbs.poll(task)
+  return verbs.look(task)
+end
+
+--- What came of a task that is over.
+local function outcome(task)
+  if task.error then return nil, task.error end
+  for _, part in ipairs(task.outputs) do
+    if part.kind == "video" then return part end
+  end
+  if task.outputs[1] then return task.outputs[1] end
+  return nil, fault(task, { kind = "no_output", message = "the task succeeded, and has no video" })
+end
+
+local function is_over(task)
+  return task.raw ~= nil and task.over[task.state]
+end
+
+--- @type table<string, multimodal.OptionType>
+local waiting = {
+  on_progress = { says = "a function", test = function(value) return type(value) == "function" end },
+  timeout = options_table.known.timeout,
+}
+
+--- What on_progress hears.
+--- @class multimodal.Progress
+--- @field what "task"
+--- @field state string
+--- @field elapsed number   seconds since the waiting began
+--- @field done number?     of total
+--- @field total number?
+
+local function goes_on(task, poll, hook)
+  if not hook then return true end
+  local progress = { what = "task", state = task.state, elapsed = poll:elapsed(), done = task.progress, total = task.progress and 1 or nil }
+  return hook(progress) ~= false
+end
+
+function verbs.wait(task, options)
+  options = options or {}
+  options_table.check(options, waiting, "wait: ")
+  if is_over(task) then return outcome(task) end
+  local poll = polling.new(task, options)
+  while true do
+    local verdict, err = poll:step()
+    if verdict == "failed" then return nil, err end
+    if verdict ~= "lost" and not goes_on(task, poll, options.on_progress or nil) and verdict ~= "done" then
+      return nil, fault(task, { kind = "cancelled", message = "on_progress stopped the waiting; the task lives on" })
+    end
+    if verdict == "done" then return outcome(task) end
+  end
+end
+
+function verbs.watch(task, options)
+  options = options or {}
+  options_table.check(options, { timeout = waiting.timeout }, "watch: ")
+  local poll, over, state, progress = nil, is_over(task), nil, nil
+  return function()
+    if over then return nil end
+    poll = poll or polling.new(task, options)
+    while true do
+      local verdict = poll:step()
+      over = verdict == "done" or verdict == "failed"
+      if verdict == "failed" then return nil end
+      if verdict ~= "lost" and (task.state ~= state or task.progress ~= progress) then
+        state, progress = task.state, task.progress
+        return task
+      end
+      if over then return nil end
+    end
+  end
+end
+
+local function refused(task, code, message)
+  return nil, fault(task, { kind = "bad_request", code = code, message = message })
+end
+
+--- What a DELETE may answer for a task in the wrong state.
+local of_state = { [400] = true, [405] = true, [409] = true, [422] = true }
+
+--- Look, and ask only in a state where that is allowed: a request to cancel may as well remove.
+local function ask(task, verb, allowed, code, advice)
+  local dialect = task.side.tasks
+  if not dialect[verb] then
+    return nil, fault(task, { kind = "unsupported", message = ("%s cannot %s a task"):format(task.gateway, verb) })
+  end
+  local seen, err = verbs.look(task)
+  if not seen then return nil, err end
+  if verb == "cancel" and task.state == "cancelled" then return task end
+  if not (dialect[allowed] or {})[task.state] then return refused(task, code, ("the task is %s; %s"):format(task.state, advice)) end
+  local wire = dialect[verb](task)
+  local done
+  done, err = task_call.send(task.side, task.options, wire, "delete", function() return true end)
+  if done then return task end
+  if of_state[err.status] then err.kind, err.code, err.retryable = "bad_request", code, false end
+  return nil, err
+end
+
+function verbs.cancel(task)
+  local done, err = ask(task, "cancel", "cancels", "not_cancellable", "it can no longer be cancelled")
+  if not done then return nil, err end
+  task.state = "cancelled"
+  task.error = error_of(task)
+  return task
+end
+
+function verbs.delete(task)
+  return ask(task, "delete", "deletes", "not_deletable", "its record can be removed when it has ended")
+end
+
+verbs.dump = task_text.write
+
+local function task_of(side, options, fields)
+  fields.side, fields.options, fields.verbs = side, options, verbs
+  fields.gateway, fields.created_ids = side.name, fields.created_ids or 0
+  fields.model = fields.model or options.model
+  return tasks.new(fields)
+end
+
+--- A task that was just created.
+--- @param side multimodal.TaskSide
+--- @param options table
+--- @param got table        {id, more, answer, body}
+--- @param warnings string[]
+--- @return multimodal.Task
+function M.begun(side, options, got, warnings)
+  local more, answer = got.more or {}, got.answer
+  local ids = answer:request_ids(reply_headers.request_id(answer.headers, got.body))
+  return task_of(side, options, {
+    id = got.id, state = more.state and state_of(side.tasks, more.state) or "queued", poll_url = more.poll_url,
+    fresh = true, unsettled = true,
+    request_id = ids[#ids], request_ids = ids, created_ids = #ids, warnings = warnings, attempts = answer.attempts or 1,
+  })
+end
+
+--- A task by what is known of it.
+--- @param side multimodal.TaskSide
+--- @param options table
+--- @param saved {id: string, state: string?, model: string?}
+--- @return multimodal.Task
+function M.known(side, options, saved)
+  return task_of(side, options, { id = saved.id, state = saved.state or "queued", model = saved.model })
+end
+
+--- A task of a list.
+--- @param side multimodal.TaskSide
+--- @param options table
+--- @param seen table     as the dialect's status gives it
+--- @param answer multimodal.Response
+--- @return multimodal.Task
+function M.listed(side, options, seen, answer)
+  local task = task_of(side, options, { id = seen.id, state = "queued", model = seen.model, request_id = answer:request_id() })
+  return take(task, seen)
+end
+
+return M
