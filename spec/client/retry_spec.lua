@@ -107,6 +107,17 @@ describe("attempts", function()
     for _, status in ipairs { 400, 401, 402, 403, 404, 405, 409, 413, 415, 422 } do counts(refused(status), once) end
   end)
 
+  it("do not hide a second sending of what must not be made twice", function()
+    for _, way in ipairs { "PUT", "DELETE" } do
+      s:script(server.json(200, "{}")):script({ { close = true } }):script(server.json(200, "{}"))
+      assert(ways[way]())
+      local _, err = ways[way]()
+      assert.same({ way, "closed", true, 1 }, { way, err.code, err.maybe_accepted, err.attempts })
+      assert.equal(2, #s:requests())
+      s:clear()
+    end
+  end)
+
   it("say what may have been accepted, when it is not made again", function()
     local _, err = count(refused(500), "POST")
     assert.is_true(err.maybe_accepted)

@@ -10,7 +10,7 @@ local M = {}
 --- @param options? table      of engine:start; `decoder = false` for none
 function M.start(engine, url, options)
   local request = { url = url, decoder = core.decoder({}) }
-  for name, value in pairs(options or {}) do request[name] = value or nil end
+  for name, value in pairs(options or {}) do request[name] = value end
   if options and options.decoder == false then request.decoder = nil end
   return assert(engine:start(request))
 end

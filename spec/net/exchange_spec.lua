@@ -228,6 +228,18 @@ describe("an exchange", function()
     end
   end)
 
+  it("sends nothing again where that is not wanted, whatever the method", function()
+    for _, request in ipairs({ { method = "DELETE" }, { method = "PUT", size = 10 }, { method = "PUT", size = 100000 } }) do
+      s:script(server.text(200, "first")):script({ { close = true } }):script(server.text(200, "again"))
+      request.resend, request.body = false, request.size and body(("x"):rep(request.size))
+      drive.fetch(engine, s.url, request)
+      local list, err = drive.fetch(engine, s.url, request)
+      assert.same({ {}, "closed", 2 }, { list, err.code, #s:requests() })
+      assert.is_true(err.maybe_accepted)
+      s:clear()
+    end
+  end)
+
   it("refuses what would break a request #small", function()
     local function raises(pattern, request)
       local ok, err = pcall(engine.start, engine, request)

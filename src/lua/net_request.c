@@ -69,6 +69,14 @@ static bool is_idempotent(const char *method) {
   return strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0;
 }
 
+/* true and false rule; nil leaves it to the method. */
+static bool may_resend(lua_State *L, const char *method) {
+  lua_getfield(L, 2, "resend");
+  bool told = !lua_isnil(L, -1), value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return told ? value : is_idempotent(method);
+}
+
 void mm_request_read(lua_State *L, struct mm_request *r) {
   *r = (struct mm_request){.method = text_field(L, 2, "method"), .url = text_field(L, 2, "url")};
   if (!r->method) r->method = "GET";
@@ -82,7 +90,7 @@ void mm_request_read(lua_State *L, struct mm_request *r) {
   r->http2 = flag_field(L, 2, "http2");
   r->proxy = text_field(L, 2, "proxy");
   r->no_proxy = text_field(L, 2, "no_proxy");
-  r->resend = flag_field(L, 2, "resend") || is_idempotent(r->method);
+  r->resend = may_resend(L, r->method);
   read_tls(L, r);
   r->body = box_field(L, "body", MM_BODY);
   r->decoder = box_field(L, "decoder", MM_DECODER);

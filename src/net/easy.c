@@ -70,14 +70,14 @@ static void set_body(struct setup *s, const struct mm_exchange *x) {
 static void set_method(struct setup *s, const struct mm_exchange *x, const char *method) {
   bool post = strcmp(method, "POST") == 0;
   bool bare = post || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+  /* Nothing to rewind and nobody who asks: only a new connection is sure not to send it twice. */
+  if (!x->body && !x->resend && !mm_process_prereq()) set_long(s, CURLOPT_FRESH_CONNECT, 1);
   if (x->body) {
     set_body(s, x);
   } else if (bare) {
     set_long(s, CURLOPT_POST, 1);
     set_text(s, CURLOPT_POSTFIELDS, "");
     set_long(s, CURLOPT_POSTFIELDSIZE, 0);
-    /* Nothing to rewind and nobody who asks: only a new connection is sure not to send it twice. */
-    if (!x->resend && !mm_process_prereq()) set_long(s, CURLOPT_FRESH_CONNECT, 1);
   } else if (strcmp(method, "HEAD") == 0) {
     set_long(s, CURLOPT_NOBODY, 1);
     return;

@@ -31,6 +31,9 @@ local function decoder_of(request)
   return decoder_for(request.client.dialect, request.streams)
 end
 
+-- Methods that libcurl may send a second time by itself, where a kept connection turns out to be dead.
+local reads = { GET = true, HEAD = true, OPTIONS = true }
+
 local function start(driver, request, hop, timeout)
   local options = request.options
   return driver:request(transport.put({
@@ -38,6 +41,7 @@ local function start(driver, request, hop, timeout)
     url = hop.url,
     headers = hop.headers,
     body = hop.body,
+    resend = reads[hop.method] or false,
     decoder = decoder_of(request),
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
