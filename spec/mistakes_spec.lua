@@ -13,7 +13,7 @@ local raised = {
   { function() mm.client { model = "m" } end, "client: no gateway; pass gateway = or base_url =, or set MULTIMODAL_CLIENT" },
   { function() mm.client { base_url = "localhost:80/v1", model = "m" } end, "only http:// and https:// are spoken" },
   { function() mm.client { base_url = "http://h/v1/chat/completions" } end, "base_url: leave /chat/completions away" },
-  { function() mm.client { gateway = "openai", api_key = "k" }:generate("Hi") end, "model: expected a string, got nil; name one" },
+  { function() mm.client { gateway = "openai", api_key = "canary-k" }:generate("Hi") end, "model: expected a string, got nil; name one" },
   { function() ai:with { modell = "m" } end, "modell: unknown option; did you mean model?" },
   { function() ai.generate("Hi") end, "called with a colon: ai:generate(...)" },
   { function() ai.generate { "Hi" } end, "called with a colon: ai:generate(...)" },

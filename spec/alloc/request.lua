@@ -14,7 +14,7 @@ local function client(path)
     return mm.client { gateway = mm.mock { { "A cat.", mm.image { bytes = bytes } } }, model = "m", retries = 0 }
   end
   -- A request that never ends is for the host to notice.
-  return mm.client { base_url = base_url .. path, model = "m", api_key = "k", timeout = false, connect_timeout = 100, retries = 0 }
+  return mm.client { base_url = base_url .. path, model = "m", api_key = "canary-k", timeout = false, connect_timeout = 100, retries = 0 }
 end
 
 local function prompt()

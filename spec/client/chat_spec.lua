@@ -153,7 +153,7 @@ describe("two turns at once", function()
   it("raise also in jobs, and the turn of a cancelled job is over", function()
     local sim = assert(require("multimodal.simulator").start { delay = 0.2 })
     finally(function() sim:stop() end)
-    local ai = mm.client { base_url = sim.url, api_key = "k", model = "simulated" }
+    local ai = mm.client { base_url = sim.url, api_key = "canary-k", model = "simulated" }
     local chat = ai:chat()
     mm.run(function()
       local job = mm.spawn(function() return chat:say "1" end)

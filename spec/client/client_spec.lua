@@ -21,7 +21,7 @@ end
 
 describe("a client #small", function()
   it("is a gateway and a model", function()
-    local ai = mm.client { gateway = "yourouter", model = "gpt-4o", api_key = "k" }
+    local ai = mm.client { gateway = "yourouter", model = "gpt-4o", api_key = "canary-k" }
     local req = assert(ai:request "Hi")
     assert.equal("POST", req.method)
     assert.equal("https://api.yourouter.ai/v1/chat/completions", req.url)
@@ -85,7 +85,7 @@ describe("a client #small", function()
   end)
 
   it("wants a model where the gateway needs one", function()
-    local ai = mm.client { gateway = "openai", api_key = "k" }
+    local ai = mm.client { gateway = "openai", api_key = "canary-k" }
     assert(misuse(ai.request, ai, "Hi"):find("model: expected a string, got nil", 1, true))
     assert.equal("gpt-4o", ai:request("Hi", { model = "gpt-4o" }):json().model)
   end)
@@ -120,13 +120,13 @@ describe("a client #small", function()
   it("takes no secret header to another gateway", function()
     local ai = mm.client { base_url = "https://h/v1", model = "m", headers = {
       ["X-Trace"] = "1", ["X-Auth-Token"] = "canary", ["X-Mine"] = mm.secret "canary" } }
-    local shown = ai:with({ gateway = "openai", api_key = "k", model = "m" }):request("Hi").headers
+    local shown = ai:with({ gateway = "openai", api_key = "canary-k", model = "m" }):request("Hi").headers
     assert.same({ "1", nil, nil }, { shown["X-Trace"], shown["X-Auth-Token"], shown["X-Mine"] })
     assert.equal("$X_MINE", ai:with({ model = "n" }):request("Hi").headers["X-Mine"])
   end)
 
   it("makes a call on a derived client where the call names one", function()
-    local ai = mm.client { gateway = "yourouter", api_key = "k", model = "m" }
+    local ai = mm.client { gateway = "yourouter", api_key = "canary-k", model = "m" }
     assert.equal("https://h/v1/chat/completions", ai:request({ "Hi", base_url = "https://h/v1" }).url)
   end)
 end)
@@ -141,7 +141,7 @@ describe("headers #small", function()
   it("are Authorization, Content-Type and Accept", function()
     assert.same({
       Authorization = "Bearer $API_KEY", ["Content-Type"] = "application/json", Accept = "application/json",
-    }, headers { api_key = "k" })
+    }, headers { api_key = "canary-k" })
     assert.is_nil(headers({}).Authorization)
   end)
 
@@ -152,7 +152,7 @@ describe("headers #small", function()
   end)
 
   it("are overridden without regard to case, and taken away by false", function()
-    local shown = headers { api_key = "k", headers = {
+    local shown = headers { api_key = "canary-k", headers = {
       authorization = "Bearer TOKEN", ["content-type"] = "application/json; charset=utf-8", ACCEPT = false,
     } }
     assert.same({ authorization = "$AUTHORIZATION", ["content-type"] = "application/json; charset=utf-8" }, shown)

@@ -5,7 +5,7 @@ local media = require("multimodal.media")
 local mm = require("multimodal")
 local server = require("support.server")
 
-mm.client { base_url = "http://127.0.0.1:1", model = "m", api_key = "k" } -- loads what fetches
+mm.client { base_url = "http://127.0.0.1:1", model = "m", api_key = "canary-k" } -- loads what fetches
 
 local film = "\0\0\0\24ftypmp42\0\0\0\0" .. core.random(300000)
 
@@ -99,7 +99,7 @@ describe("saving a link", function()
     s:script { steps[1], film:sub(1, 200000), { stall = true } }
     local one = child.start(child.pid .. ([[
       local mm = require "multimodal"
-      mm.client { base_url = "http://127.0.0.1:1", model = "m", api_key = "k" }
+      mm.client { base_url = "http://127.0.0.1:1", model = "m", api_key = "canary-k" }
       local part = require "multimodal.media".from_url("video", %q)
       part.access = { private = true }
       print(part:save(%q, { on_progress = function(now) if now.done >= 200000 then print "most" end end }))

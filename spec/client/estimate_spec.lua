@@ -2,7 +2,7 @@
 local core = require("multimodal.core")
 local mm = require("multimodal")
 
-local ai = mm.client { base_url = "https://h.org/v1", api_key = "k", model = "m" }
+local ai = mm.client { base_url = "https://h.org/v1", api_key = "canary-k", model = "m" }
 
 local function picture(bytes)
   return mm.image { bytes = "\137PNG\r\n\26\n" .. ("x"):rep(bytes - 8), mime = "image/png" }

@@ -82,7 +82,7 @@ describe("a file that the system refuses", function()
     assert(os.execute("mkdir " .. spool))
     local said = child("TMPDIR=" .. spool .. " MM_FAIL_WRITE=spool=ENOSPC", ([[
       local mm = require "multimodal"
-      local ai = mm.client { base_url = %q, api_key = "k", model = "m" }
+      local ai = mm.client { base_url = %q, api_key = "canary-k", model = "m" }
       local reply, err = assert(ai:stream "Draw."):reply()
       print(reply, err.kind, err.code, err.partial.text, err.partial.outcome)
     ]]):format(s.url .. "/v1"))
@@ -97,7 +97,7 @@ describe("a file that changes while it is sent", function()
 
   before_each(function()
     s = server.start()
-    ai = mm.client { base_url = s.url .. "/v1", api_key = "k", model = "m" }
+    ai = mm.client { base_url = s.url .. "/v1", api_key = "canary-k", model = "m" }
     path = os.tmpname() .. ".png"
     write(path, picture:rep(2000))
     -- Nobody reads until the file has changed: the sockets hold a few MB at the most.

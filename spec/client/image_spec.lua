@@ -36,7 +36,7 @@ local function at(gateway, answers, options)
     if name ~= "base_url" and name ~= "like" then fake[name] = value end
   end
   fake.options = { model = "gpt-image-1" }
-  local all = { gateway = fake, api_key = "k" }
+  local all = { gateway = fake, api_key = "canary-k" }
   for name, value in pairs(options or {}) do all[name] = value end
   return mm.client(all), fake
 end
@@ -196,7 +196,7 @@ describe("a picture", function()
   it("comes back streamed, is saved, and goes into a second prompt", function()
     local sim = assert(require("multimodal.simulator").start { split = 7 })
     finally(function() sim:stop() end)
-    local ai = mm.client { base_url = sim.url, api_key = "k", model = "simulated" }
+    local ai = mm.client { base_url = sim.url, api_key = "canary-k", model = "simulated" }
     local bytes = png .. ("\1\2\3\4\5"):rep(20000)
     local stream = assert(ai:stream { "Again.", mm.image { bytes = bytes, mime = "image/png" }, modalities = { "image", "text" } })
     local picture
@@ -291,7 +291,7 @@ describe("a link in a reply", function()
       encode { choices = { { index = 0, delta = { images = { image(other.url .. "/a.png") } } } } },
       encode { choices = { { index = 0, delta = { content = "x" }, finish_reason = "stop" } } }, "[DONE]",
     })
-    local ai = mm.client { base_url = s.url .. "/v1", api_key = "k", model = "m", private = true }
+    local ai = mm.client { base_url = s.url .. "/v1", api_key = "canary-k", model = "m", private = true }
     local stream, bytes = assert(ai:stream "Draw"), nil
     for picture in stream:images() do bytes = assert(picture:bytes()) end
     assert.equal(png, bytes)

@@ -145,7 +145,7 @@ describe("the journal", function()
     end)
 
     it("pictures that were drawn", function()
-      local drawing = mm.client { base_url = s.url .. "/v1", api_key = "k", model = "gpt-image-1", journal = folder, gateway = {
+      local drawing = mm.client { base_url = s.url .. "/v1", api_key = "canary-k", model = "gpt-image-1", journal = folder, gateway = {
         name = "drawer", like = "openai", base_url = s.url .. "/v1", image_output = "images" } }
       local picture = "\137PNG\r\n\26\n" .. core.random(50000)
       s:script(server.json(200, { data = { { b64_json = core.base64_encode(picture), revised_prompt = "A cat." } } }))

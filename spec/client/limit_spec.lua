@@ -49,7 +49,7 @@ describe("a limiter", function()
   local s
 
   local function client(limit, more)
-    local options = { base_url = s.url .. "/v1", api_key = "k", model = "m", limit = limit }
+    local options = { base_url = s.url .. "/v1", api_key = "canary-k", model = "m", limit = limit }
     for name, value in pairs(more or {}) do options[name] = value end
     return mm.client(options)
   end
@@ -101,7 +101,7 @@ describe("a limiter", function()
     other:script({ answer() }, { times = -1 })
     local limit = { per_host = 1 }
     local a = client(limit)
-    local b = mm.client { base_url = other.url .. "/v1", api_key = "k", model = "m", limit = limit }
+    local b = mm.client { base_url = other.url .. "/v1", api_key = "canary-k", model = "m", limit = limit }
     local order = {}
     local function ask(ai, name)
       return function()

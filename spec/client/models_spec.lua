@@ -39,7 +39,7 @@ local function client(gateway, answers, options)
     if name ~= "like" and name ~= "base_url" then fake[name] = value end
   end
   fake.key_variable = nil
-  local all = { gateway = fake, api_key = "k" }
+  local all = { gateway = fake, api_key = "canary-k" }
   for name, value in pairs(options or {}) do all[name] = value end
   return mm.client(all), fake, asked
 end
@@ -178,7 +178,7 @@ describe("before sending #small", function()
 
   it("what a gateway's own table tells is found in either case", function()
     local gateway = { name = "own", base_url = "https://h.org/v1", known_models = { { "Eye-*", "text image", "text" } } }
-    local ai = mm.client { gateway = gateway, api_key = "k", model = "eye-2" }
+    local ai = mm.client { gateway = gateway, api_key = "canary-k", model = "eye-2" }
     local made = assert(ai:request { mm.audio { bytes = "RIFF\0\0\0\0WAVEfmt ", format = "wav" } })
     assert(made.warnings[1]:find("eye-2 takes text, image, not audio", 1, true), made.warnings[1])
   end)

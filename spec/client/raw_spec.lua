@@ -3,7 +3,7 @@ local cjson = require("cjson").new()
 local core = require("multimodal.core")
 local mm = require("multimodal")
 
-local ai = mm.client { base_url = "https://your-proxy-domain.com/v1", api_key = "k", model = "gpt-4o" }
+local ai = mm.client { base_url = "https://your-proxy-domain.com/v1", api_key = "canary-k", model = "gpt-4o" }
 
 local fixtures
 do
@@ -64,7 +64,7 @@ describe("a raw request #small", function()
     assert.same({ model = "gpt-4o", messages = request.messages, top_a = 1 }, cjson.decode(text_of(mm.raw(request))))
     assert.is_nil(request.model)
     assert.equal("other", cjson.decode(text_of(mm.raw(request), { model = "other" })).model)
-    local nameless = mm.client { gateway = "openai", api_key = "k" }
+    local nameless = mm.client { gateway = "openai", api_key = "canary-k" }
     local ok, message = pcall(function() return nameless:request(mm.raw(request)) end)
     assert.is_false(ok)
     assert(message:find("raw_spec.lua:%d+: model: expected a string"), message)

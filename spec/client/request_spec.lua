@@ -2,7 +2,7 @@ local cjson = require("cjson").new()
 local core = require("multimodal.core")
 local mm = require("multimodal")
 
-local ai = mm.client { base_url = "https://your-proxy-domain.com/v1", api_key = "k", model = "gpt-4o" }
+local ai = mm.client { base_url = "https://your-proxy-domain.com/v1", api_key = "canary-k", model = "gpt-4o" }
 
 local jpeg = "\255\216\255\224\0\16JFIF\0\1\1\0\0\1\0\1\0\0\255\217"
 

@@ -45,7 +45,7 @@ describe("the cells of the table of retries", function()
   local function client(more)
     local clock
     slept, clock = still()
-    local options = { base_url = s.url .. "/v1", api_key = "k", model = "m", clock = clock, proxy = false }
+    local options = { base_url = s.url .. "/v1", api_key = "canary-k", model = "m", clock = clock, proxy = false }
     for name, value in pairs(more or {}) do options[name] = value end
     ai = mm.client(options)
   end

@@ -47,7 +47,7 @@ describe("attempts", function()
   local function client(more)
     local clock
     slept, clock = still()
-    local options = { base_url = s.url .. "/v1", api_key = "k", model = "m", clock = clock }
+    local options = { base_url = s.url .. "/v1", api_key = "canary-k", model = "m", clock = clock }
     for name, value in pairs(more or {}) do options[name] = value end
     return mm.client(options)
   end
@@ -363,7 +363,7 @@ describe("attempts", function()
   it("let other jobs run while they wait", function()
     s:script(refused(503, { ["Retry-After"] = "0.05" }))
     s:script(answer())
-    local own = mm.client { base_url = s.url .. "/v1", api_key = "k", model = "m" }
+    local own = mm.client { base_url = s.url .. "/v1", api_key = "canary-k", model = "m" }
     mm.run(function()
       local steps, reply = 0, nil
       mm.all(function() reply = assert(own:generate "Hi") end, function()

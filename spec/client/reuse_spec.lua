@@ -19,7 +19,7 @@ describe("a connection", function()
 
   before_each(function()
     s = server.start()
-    ai = mm.client { base_url = s.url .. "/v1", api_key = "k", model = "m" }
+    ai = mm.client { base_url = s.url .. "/v1", api_key = "canary-k", model = "m" }
   end)
 
   after_each(function() s:stop() end)
@@ -61,7 +61,7 @@ describe("a connection", function()
     local file = assert(io.open(program, "w"))
     file:write(([[
       local mm = require "multimodal"
-      local ai = mm.client { base_url = %q, api_key = "k", model = "m" }
+      local ai = mm.client { base_url = %q, api_key = "canary-k", model = "m" }
       print(assert(assert(ai:stream "x"):reply()).text)
     ]]):format(s.url .. "/v1"))
     file:close()

@@ -22,7 +22,7 @@ describe("on_upload", function()
   end)
   before_each(function()
     s:clear()
-    ai = mm.client { gateway = "openrouter", base_url = s.url, api_key = "k", model = "m" }
+    ai = mm.client { gateway = "openrouter", base_url = s.url, api_key = "canary-k", model = "m" }
   end)
 
   it("is told of the bytes as they leave, and of their end", function()

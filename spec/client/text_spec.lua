@@ -45,7 +45,7 @@ describe("text of any script", function()
 
   setup(function()
     s = server.start()
-    ai = mm.client { base_url = s.url, api_key = "k", model = "m" }
+    ai = mm.client { base_url = s.url, api_key = "canary-k", model = "m" }
   end)
   teardown(function() s:stop() end)
   before_each(function() s:clear() end)

@@ -54,7 +54,7 @@ describe("a video", function()
     assert.same({ "POST", place }, { request.method, request.path })
     assert.same({ "Bearer sk-canary", "application/json" }, { request.headers.authorization, request.headers["content-type"] })
     assert.is_nil(request.headers.vendor)
-    local own = mm.client { gateway = "yourouter", api_key = "k", model = "m" }
+    local own = mm.client { gateway = "yourouter", api_key = "canary-k", model = "m" }
     assert.equal("https://api.yourouter.ai/api/v3", require("multimodal.client.task_side").of(own).base.root)
     for given, root in pairs {
       ["http://h:1/v1"] = "http://h:1/api/v3", ["http://h:1/x/v1"] = "http://h:1/x/api/v3", ["http://h:1"] = "http://h:1/api/v3",
@@ -403,10 +403,10 @@ describe("a video", function()
   end)
 
   it("is a matter of gateways that make them, and of models that are named", function()
-    local task, err = mm.client({ gateway = "openai", api_key = "k", model = "m" }):video "Hi"
+    local task, err = mm.client({ gateway = "openai", api_key = "canary-k", model = "m" }):video "Hi"
     assert.is_nil(task)
     assert.equal("unsupported", err.kind)
-    assert.error_matches(function() mm.client({ gateway = "yourouter", api_key = "k" }):video "Hi" end, "video_model: expected a string")
+    assert.error_matches(function() mm.client({ gateway = "yourouter", api_key = "canary-k" }):video "Hi" end, "video_model: expected a string")
     assert.error_matches(function() ai:generate { "Hi", model = "m", duration = 5 } end, "duration: an option of ai:video")
     assert.error_matches(function() ai.video "Hi" end, "called with a colon")
     assert.error_matches(function() assert(ai:task "x"):wait { on_progres = print } end, "did you mean on_progress")
@@ -436,11 +436,11 @@ describe("a gateway of Ark's own", function()
   it("has chat and tasks at one address, and settings as fields", function()
     for name, host in pairs { volcengine = "ark.cn-beijing.volces.com", byteplus = "ark.ap-southeast.bytepluses.com" } do
       local s = server.start()
-      local ai = mm.client { gateway = name, api_key = "k", video_model = "ep-1", base_url = s.url .. "/api/v3" }
+      local ai = mm.client { gateway = name, api_key = "canary-k", video_model = "ep-1", base_url = s.url .. "/api/v3" }
       s:script(server.json(200, { id = "cgt-1" }), { path = place })
       assert(ai:video("Hi", { duration = 5 }))
       assert.same({ model = "ep-1", content = { { type = "text", text = "Hi" } }, duration = 5 }, cjson.decode(s:requests()[1].body))
-      local own = mm.client { gateway = name, api_key = "k", model = "m" }
+      local own = mm.client { gateway = name, api_key = "canary-k", model = "m" }
       assert.equal("https://" .. host .. "/api/v3/chat/completions", own:request("Hi").url)
       s:stop()
     end

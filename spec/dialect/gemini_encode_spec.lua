@@ -6,7 +6,7 @@ local support = require("dialect.support")
 local png, png_base64 = "\137PNG\r\n\26\n", core.base64_encode("\137PNG\r\n\26\n")
 
 local function client(more)
-  local all = { gateway = "google", api_key = "k", model = "gemini-2.5-flash" }
+  local all = { gateway = "google", api_key = "canary-k", model = "gemini-2.5-flash" }
   for name, value in pairs(more or {}) do all[name] = value end
   return mm.client(all)
 end
@@ -108,7 +108,7 @@ describe("gemini encode #small", function()
     assert.same({ startOffset = "10s", endOffset = "40.5s", fps = 2 }, list[1].videoMetadata)
     list = parts { mm.video { bytes = "abc", mime = "video/mp4", extra = { videoMetadata = { fps = 5 } } } }
     assert.same({ fps = 5 }, list[1].videoMetadata)
-    local _, err = mm.client({ gateway = "openrouter", api_key = "k", model = "m" }):request { mm.video { "https://h/a.mp4", fps = 2 } }
+    local _, err = mm.client({ gateway = "openrouter", api_key = "canary-k", model = "m" }):request { mm.video { "https://h/a.mp4", fps = 2 } }
     assert.equal("unsupported", err.kind)
   end)
 

@@ -38,7 +38,7 @@ describe("anthropic", function()
   end
 
   it("Y11 Y12 is spoken at YouRouter with Bearer, its version and its vendor", function()
-    local your = mm.client { gateway = "yourouter", dialect = "anthropic", api_key = "k", model = "claude-sonnet-4-20250514" }
+    local your = mm.client { gateway = "yourouter", dialect = "anthropic", api_key = "canary-k", model = "claude-sonnet-4-20250514" }
     local prompt = { "Describe this image in one sentence.", mm.image { bytes = core.base64_decode "/9j/4AAQSkZJRg==" }, max_tokens = 300 }
     local request = assert(your:request(prompt))
     assert.same({ "POST", "https://api.yourouter.ai/v1/messages" }, { request.method, request.url })
@@ -48,7 +48,7 @@ describe("anthropic", function()
     your = your:with { base_url = s.url .. "/v1" }
     assert.equal("ok", assert(your:generate(prompt)).text)
     local seen = s:requests(1)[1]
-    assert.same({ "/v1/messages", "Bearer k", "2023-06-01", "anthropic", "application/json" },
+    assert.same({ "/v1/messages", "Bearer canary-k", "2023-06-01", "anthropic", "application/json" },
       { seen.path, seen.headers.authorization, seen.headers["anthropic-version"], seen.headers.vendor, seen.headers["content-type"] })
     assert.is_nil(seen.headers["x-api-key"])
     assert.same(golden.yourouter, core.json_decode(seen.body))
@@ -56,7 +56,7 @@ describe("anthropic", function()
   end)
 
   it("is asked at its own address with x-api-key alone", function()
-    local own = mm.client { gateway = "anthropic", api_key = "k", model = "m" }
+    local own = mm.client { gateway = "anthropic", api_key = "canary-k", model = "m" }
     assert.equal("https://api.anthropic.com/v1/messages", own:request("Hi").url)
     assert.same({ ["Content-Type"] = "application/json", Accept = "application/json", ["x-api-key"] = "$ANTHROPIC_API_KEY",
       ["anthropic-version"] = "2023-06-01" }, own:request("Hi").headers)
@@ -70,7 +70,7 @@ describe("anthropic", function()
   end)
 
   it("is spoken at any address, in other versions, with betas joined", function()
-    local any = mm.client { base_url = "https://h/anthropic/v1", dialect = "anthropic", api_key = "k", model = "m",
+    local any = mm.client { base_url = "https://h/anthropic/v1", dialect = "anthropic", api_key = "canary-k", model = "m",
       headers = { ["anthropic-version"] = "2026-10-21", ["anthropic-beta"] = "a, b" } }
     local request = any:request "Hi"
     assert.same({ "https://h/anthropic/v1/messages", "2026-10-21", "a, b" },
@@ -78,12 +78,12 @@ describe("anthropic", function()
     request = any:request({ mm.file { file_id = "file_1" } }, { headers = { ["anthropic-version"] = "2023-06-01",
       ["anthropic-beta"] = "a" } })
     assert.equal("files-api-2025-04-14,a", request.headers["anthropic-beta"])
-    local mine = mm.client { gateway = { name = "mine", base_url = "https://h/v1", dialect = "anthropic" }, api_key = "k", model = "m" }
+    local mine = mm.client { gateway = { name = "mine", base_url = "https://h/v1", dialect = "anthropic" }, api_key = "canary-k", model = "m" }
     assert.equal("2023-06-01", mine:request("Hi").headers["anthropic-version"])
   end)
 
   it("sends raw requests in this dialect", function()
-    local your = mm.client { gateway = "yourouter", api_key = "k", model = "m" }
+    local your = mm.client { gateway = "yourouter", api_key = "canary-k", model = "m" }
     local request = assert(your:request(mm.raw('{"max_tokens":1,"messages":[{"role":"user","content":"Hi"}],"top_a":1e400}', "anthropic")))
     assert.equal("https://api.yourouter.ai/v1/messages", request.url)
     assert.is_truthy(tostring(request.body):find('"top_a":1e400', 1, true))
@@ -194,7 +194,7 @@ describe("anthropic", function()
     local requests = s:requests(3)
     for i = 2, 3 do assert.same(first.content, core.json_decode(requests[i].body).messages[2].content) end
     local begun = mm.client { gateway = mm.mock { { tool_calls = { { name = "f", id = "call.1", arguments = { a = 1 } } } } },
-      api_key = "k" }
+      api_key = "canary-k" }
     local reply = assert(begun:generate { "Hi", tools = { { name = "f" } } })
     assert(ai:generate { messages = { mm.user "Hi", reply, mm.tool_result(reply.tool_calls[1], "ok") } })
     local sent = core.json_decode(s:requests(4)[4].body).messages
@@ -205,7 +205,7 @@ describe("anthropic", function()
     local schema = mm.schema { a = "integer" }
     s:script(answer { type = "message", role = "assistant", stop_reason = "end_turn", content = { { type = "text", text = '{"a":1}' } } })
     assert.same({ a = 1 }, assert(ai:generate { "Hi", schema = schema }).data)
-    local old = mm.client { gateway = { name = "old", like = "anthropic", schema = "tool" }, base_url = s.url, api_key = "k", model = "m" }
+    local old = mm.client { gateway = { name = "old", like = "anthropic", schema = "tool" }, base_url = s.url, api_key = "canary-k", model = "m" }
     s:script(server.json(200, support.read "anthropic/stream/answer_tool.json"))
     local reply = assert(old:generate { "Hi", schema = schema })
     assert.same({ { a = 1 }, "stop", {} }, { reply.data, reply.finish_reason, reply.tool_calls })

@@ -62,7 +62,7 @@ describe("gdc", function()
 
   it("G-R5 is found by endpoint and project, which is the location too", function()
     local function url(options)
-      options.gateway, options.api_key = "gdc", "k"
+      options.gateway, options.api_key = "gdc", "canary-k"
       return mm.client(options):request("Hi").url
     end
     local path = "/v1/projects/PROJECT_ID/locations/PROJECT_ID/chat/completions"

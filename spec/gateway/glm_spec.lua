@@ -24,7 +24,7 @@ describe("glm", function()
   it("Z-R1 listens where the user says", function()
     local _, request = gateway.sent(s, ai, "Hi")
     assert.same({ "POST", "/v1/chat/completions" }, { request.method, request.path })
-    local own = mm.client { gateway = "glm", base_url = "https://your-proxy-domain.com/v1", api_key = "k", model = "GLM-4V" }
+    local own = mm.client { gateway = "glm", base_url = "https://your-proxy-domain.com/v1", api_key = "canary-k", model = "GLM-4V" }
     assert.equal("https://your-proxy-domain.com/v1/chat/completions", own:request("Hi").url)
     assert(misuse(mm.client, { gateway = "glm" }):find("base_url: this gateway needs one", 1, true))
   end)
@@ -74,7 +74,7 @@ describe("glm", function()
   end)
 
   it("Z-R8 misses a model or messages before anything is sent", function()
-    local none = mm.client { gateway = "glm", base_url = s.url .. "/v1", api_key = "k" }
+    local none = mm.client { gateway = "glm", base_url = s.url .. "/v1", api_key = "canary-k" }
     assert(misuse(none.generate, none, "Hi"):find("model: expected a string, got nil", 1, true))
     assert(misuse(ai.generate, ai, {}):find("prompt: nothing to say", 1, true))
     assert(misuse(ai.generate, ai, { messages = {} }):find("prompt: nothing to say", 1, true))

@@ -59,7 +59,7 @@ describe("google #small", function()
     local none, err = ai:count "Hi"
     assert.is_nil(none)
     assert.same({ "bad_request", "INVALID_ARGUMENT", 400 }, { err.kind, err.code, err.status })
-    none, err = mm.client({ gateway = "openai", api_key = "k", model = "m" }):count "Hi"
+    none, err = mm.client({ gateway = "openai", api_key = "canary-k", model = "m" }):count "Hi"
     assert.is_nil(none)
     assert.same({ "unsupported", "count" }, { err.kind, err.code })
   end)

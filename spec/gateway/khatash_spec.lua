@@ -75,10 +75,10 @@ describe("khatash", function()
     local link = mm.file "https://example.com/report.pdf"
     local body = gateway.sent(s, ai, { gateway.sample("khatash/pdf.json").messages[1].content[1].text, link })
     assert.same(gateway.sample "khatash/pdf.json", body)
-    local router = mm.client { gateway = "openrouter", api_key = "k", model = "m" }
+    local router = mm.client { gateway = "openrouter", api_key = "canary-k", model = "m" }
     assert.same({ filename = "report.pdf", file_data = "https://example.com/report.pdf" }, part(link, router).file)
     local data = "data:application/pdf;base64," .. encoded(gateway.media().pdf)
-    local openai = mm.client { gateway = "openai", api_key = "k", model = "m" }
+    local openai = mm.client { gateway = "openai", api_key = "canary-k", model = "m" }
     for _, client in ipairs { router, openai } do
       assert.same({ filename = "sample.pdf", file_data = data }, part(mm.file(gateway.media().pdf), client).file)
     end

@@ -2,7 +2,7 @@
 local mm = require("multimodal")
 
 describe("openai #small", function()
-  local ai = mm.client { gateway = "openai", api_key = "k", model = "gpt-4o" }
+  local ai = mm.client { gateway = "openai", api_key = "canary-k", model = "gpt-4o" }
   local png, pdf = "\137PNG\r\n\26\n", "%PDF-1.4"
 
   local function warned(prompt, words)

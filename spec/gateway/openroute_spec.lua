@@ -23,7 +23,7 @@ describe("openroute", function()
     local body, request = gateway.sent(s, ai, { "Generate a beautiful sunset over mountains", modalities = { "image", "text" } })
     assert.same({ "POST", "/api/v1/chat/completions" }, { request.method, request.path })
     assert.same({ "image", "text" }, body.modalities)
-    local own = mm.client { gateway = "openroute", model = "m", api_key = "k" }
+    local own = mm.client { gateway = "openroute", model = "m", api_key = "canary-k" }
     assert.equal("https://openroute.cn/api/v1/chat/completions", own:request("Hi").url)
   end)
 

@@ -13,7 +13,7 @@ local function misuse(...)
 end
 
 local function client(gateway, more)
-  local options = { gateway = gateway, api_key = "k", model = "m" }
+  local options = { gateway = gateway, api_key = "canary-k", model = "m" }
   if gateway == "glm" then options.base_url = "https://h/v1" end
   if gateway == "gdc" then options.endpoint, options.project = "h", "p" end
   for name, value in pairs(more or {}) do options[name] = value end

@@ -38,7 +38,7 @@ describe("yourouter", function()
   end)
 
   it("Y-R2 is at its own address in OpenAI's form unless told otherwise", function()
-    local own = mm.client { gateway = "yourouter", model = "gpt-4o", api_key = "k" }
+    local own = mm.client { gateway = "yourouter", model = "gpt-4o", api_key = "canary-k" }
     assert.equal("https://api.yourouter.ai/v1/chat/completions", own:request("Hi").url)
     assert.equal("openai", own.dialect.name)
   end)
@@ -158,7 +158,7 @@ describe("yourouter", function()
       { head.authorization, head["content-type"], head.vendor, head["x-goog-api-key"] })
     local sample = gateway.sample("gemini/yourouter.json", { ["<BASE64_IMAGE>"] = require("multimodal.core").base64_encode(jpg) })
     assert.same(sample, require("multimodal.core").json_decode(request.body))
-    local own = mm.client { gateway = "yourouter", dialect = "gemini", api_key = "k", model = "gemini-2.5-flash" }
+    local own = mm.client { gateway = "yourouter", dialect = "gemini", api_key = "canary-k", model = "gemini-2.5-flash" }
     assert.equal("https://api.yourouter.ai/v1/projects/cognition/locations/us/publishers/google/models/gemini-2.5-flash:generateContent",
       assert(own:request "Hi").url)
   end)

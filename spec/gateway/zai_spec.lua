@@ -58,7 +58,7 @@ describe("zai", function()
       local body = gateway.sent(s, ai, { mm.image(source) })
       assert.equal(encoded, body.messages[1].content[1].image_url.url)
     end
-    local own = mm.client { gateway = { name = "mine", like = "zai", image_base64 = "data_url" }, api_key = "k", model = "m" }
+    local own = mm.client { gateway = { name = "mine", like = "zai", image_base64 = "data_url" }, api_key = "canary-k", model = "m" }
     local sent = own:request({ mm.image { bytes = jpg } }):json().messages[1].content[1]
     assert.equal("data:image/jpeg;base64," .. encoded, sent.image_url.url)
     assert.equal("https://api.z.ai/api/paas/v4/chat/completions", own:request("Hi").url)

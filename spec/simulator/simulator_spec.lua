@@ -186,7 +186,7 @@ describe("the simulator", function()
     local other = assert(simulator.start { delay = 0 })
     other:stop()
     other:stop()
-    local _, err = mm.client({ base_url = other.url, api_key = "k", model = "m", retries = 0 }):generate "x"
+    local _, err = mm.client({ base_url = other.url, api_key = "canary-k", model = "m", retries = 0 }):generate "x"
     assert.equal("network", err.kind)
   end)
 

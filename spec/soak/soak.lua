@@ -152,7 +152,7 @@ local function one(s, i)
   local path, way = names[random(#names)], random(#ways)
   local patience = paths[path].patience or 15
   local ai = mm.client {
-    base_url = s.url .. "/" .. path, model = "m", api_key = "k",
+    base_url = s.url .. "/" .. path, model = "m", api_key = "canary-k",
     idle_timeout = patience, first_byte_timeout = patience, timeout = 20, retries = 0,
   }
   tally.requests = tally.requests + 1

@@ -1,5 +1,8 @@
---- For busted's --helper: after each file nothing of ours may be alive.
+--- For busted's --helper: after each file nothing of ours may be alive, and no key may have been seen.
 local busted = require("busted")
+local canary = require("support.canary")
+
+canary.install()
 
 local loaded = { core = "multimodal.core", net = "multimodal.net" }
 
@@ -23,5 +26,7 @@ busted.subscribe({ "file", "end" }, function(file)
   collect()
   local fault = left()
   if fault then error((file.name or "a file") .. " left " .. fault, 0) end
+  local leaks = canary.take()
+  if leaks[1] then error((file.name or "a file") .. " showed " .. table.concat(leaks, "\n"), 0) end
   return nil, true
 end)

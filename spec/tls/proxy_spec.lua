@@ -68,7 +68,7 @@ describe("by way of a proxy", function()
   end
 
   local function client(base_url, options)
-    local all = { base_url = base_url, api_key = "key", model = "m", ca_file = dir .. "/ca.pem", clock = { sleep = function() end } }
+    local all = { base_url = base_url, api_key = "canary-key", model = "m", ca_file = dir .. "/ca.pem", clock = { sleep = function() end } }
     for name, value in pairs(options) do all[name] = value end
     local ai = mm.client(all)
     shown_nowhere(ai)
@@ -107,7 +107,7 @@ describe("by way of a proxy", function()
     assert.same({ { "GET", far.http .. "/a" }, { "CONNECT", "api.invalid:" .. ports.good } },
       { { list[1].method, list[1].target }, { list[2].method, list[2].target } })
     assert.equal(3, #list)
-    for _, request in ipairs(s:requests(3)) do assert.equal("Bearer key", request.headers.authorization) end
+    for _, request in ipairs(s:requests(3)) do assert.equal("Bearer canary-key", request.headers.authorization) end
     assert.is_nil(list[1].authorization)
   end)
 
@@ -200,7 +200,7 @@ describe("by way of a proxy", function()
     local list = fresh:requests()
     assert.same({ "GET", "CONNECT" }, { list[1].method, list[2].method })
     local seen = assert(s:requests(2))
-    assert.same({ "Bearer key", "1" }, { seen[1].headers.authorization, seen[1].headers["x-mine"] })
+    assert.same({ "Bearer canary-key", "1" }, { seen[1].headers.authorization, seen[1].headers["x-mine"] })
     assert.is_nil(seen[2].headers.authorization)
     assert.is_nil(seen[2].headers["x-mine"])
     fresh:stop()

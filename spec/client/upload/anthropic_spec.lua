@@ -10,7 +10,7 @@ describe("an upload to Anthropic", function()
   before_each(function()
     s, seen = server.start(), {}
     ai = mm.client {
-      gateway = "anthropic", base_url = s.url .. "/v1", api_key = "k", model = "m",
+      gateway = "anthropic", base_url = s.url .. "/v1", api_key = "canary-k", model = "m",
       clock = { sleep = function() end, random = function() return 0 end },
     }
   end)
@@ -29,7 +29,7 @@ describe("an upload to Anthropic", function()
     local bytes = "%PDF-1.4\r\n\0\255"
     local part = assert(send(mm.file { bytes = bytes, filename = 'a"b.pdf' }))
     local request = s:requests(1)[1]
-    assert.same({ "/v1/files", "POST", "files-api-2025-04-14", "2023-06-01", "k" }, { request.path, request.method,
+    assert.same({ "/v1/files", "POST", "files-api-2025-04-14", "2023-06-01", "canary-k" }, { request.path, request.method,
       request.headers["anthropic-beta"], request.headers["anthropic-version"], request.headers["x-api-key"] })
     local mark = request.headers["content-type"]:match("^multipart/form%-data; boundary=(%S+)$")
     assert.equal(core.sha256():update("--" .. mark .. '\r\nContent-Disposition: form-data; name="file"; filename="a_b.pdf"\r\n'
