@@ -406,7 +406,8 @@ describe("a video", function()
     local task, err = mm.client({ gateway = "openai", api_key = "canary-k", model = "m" }):video "Hi"
     assert.is_nil(task)
     assert.equal("unsupported", err.kind)
-    assert.error_matches(function() mm.client({ gateway = "yourouter", api_key = "canary-k" }):video "Hi" end, "video_model: expected a string")
+    local bare = mm.client { gateway = "yourouter", api_key = "canary-k" }
+    assert.error_matches(function() bare:video "Hi" end, "video_model: expected a string")
     assert.error_matches(function() ai:generate { "Hi", model = "m", duration = 5 } end, "duration: an option of ai:video")
     assert.error_matches(function() ai.video "Hi" end, "called with a colon")
     assert.error_matches(function() assert(ai:task "x"):wait { on_progres = print } end, "did you mean on_progress")

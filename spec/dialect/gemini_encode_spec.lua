@@ -108,7 +108,8 @@ describe("gemini encode #small", function()
     assert.same({ startOffset = "10s", endOffset = "40.5s", fps = 2 }, list[1].videoMetadata)
     list = parts { mm.video { bytes = "abc", mime = "video/mp4", extra = { videoMetadata = { fps = 5 } } } }
     assert.same({ fps = 5 }, list[1].videoMetadata)
-    local _, err = mm.client({ gateway = "openrouter", api_key = "canary-k", model = "m" }):request { mm.video { "https://h/a.mp4", fps = 2 } }
+    local other = mm.client { gateway = "openrouter", api_key = "canary-k", model = "m" }
+    local _, err = other:request { mm.video { "https://h/a.mp4", fps = 2 } }
     assert.equal("unsupported", err.kind)
   end)
 

@@ -78,7 +78,8 @@ describe("anthropic", function()
     request = any:request({ mm.file { file_id = "file_1" } }, { headers = { ["anthropic-version"] = "2023-06-01",
       ["anthropic-beta"] = "a" } })
     assert.equal("files-api-2025-04-14,a", request.headers["anthropic-beta"])
-    local mine = mm.client { gateway = { name = "mine", base_url = "https://h/v1", dialect = "anthropic" }, api_key = "canary-k", model = "m" }
+    local gateway = { name = "mine", base_url = "https://h/v1", dialect = "anthropic" }
+    local mine = mm.client { gateway = gateway, api_key = "canary-k", model = "m" }
     assert.equal("2023-06-01", mine:request("Hi").headers["anthropic-version"])
   end)
 
@@ -205,7 +206,8 @@ describe("anthropic", function()
     local schema = mm.schema { a = "integer" }
     s:script(answer { type = "message", role = "assistant", stop_reason = "end_turn", content = { { type = "text", text = '{"a":1}' } } })
     assert.same({ a = 1 }, assert(ai:generate { "Hi", schema = schema }).data)
-    local old = mm.client { gateway = { name = "old", like = "anthropic", schema = "tool" }, base_url = s.url, api_key = "canary-k", model = "m" }
+    local gateway = { name = "old", like = "anthropic", schema = "tool" }
+    local old = mm.client { gateway = gateway, base_url = s.url, api_key = "canary-k", model = "m" }
     s:script(server.json(200, support.read "anthropic/stream/answer_tool.json"))
     local reply = assert(old:generate { "Hi", schema = schema })
     assert.same({ { a = 1 }, "stop", {} }, { reply.data, reply.finish_reason, reply.tool_calls })
