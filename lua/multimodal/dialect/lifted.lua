@@ -1,5 +1,5 @@
 --- Decoded values in which media may stand where text was: the decoder lifts bytes out of long strings.
---- Names: is_blob is_mixed mixed text present list.
+--- Names: is_blob is_mixed mixed text present list exact.
 local json = require("multimodal.json")
 
 local M = {}
@@ -59,6 +59,20 @@ function M.list(value)
   if value == nil then return nothing end
   if type(value) ~= "table" or M.is_mixed(value) then return nothing end
   return value[1] ~= nil and next(value, 1) == nil and value or json.closed(value)
+end
+
+--- The JSON of an event once more, with explicit nulls and exact numbers: what goes back must be what came.
+--- @param event table   {data, media}; keeps what was read
+--- @param at? integer   of the answer, where the event is a list of them; the first unless named
+--- @return table?
+function M.exact(event, at)
+  if event.exact == nil then
+    local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
+    event.exact = type(exact) == "table" and exact or false
+  end
+  local exact = event.exact
+  if exact and (at or exact[1] ~= nil) then exact = exact[at or 1] end
+  return type(exact) == "table" and exact or nil
 end
 
 return M

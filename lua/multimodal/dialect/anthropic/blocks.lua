@@ -4,6 +4,7 @@ local decode = require("multimodal.dialect.anthropic.decode")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
 local native = require("multimodal.dialect.anthropic.native")
+local pieces = require("multimodal.dialect.pieces")
 local tool_calls = require("multimodal.reply.tool_calls")
 
 local M = {}
@@ -22,7 +23,7 @@ Block.__index = Block
 --- @param exact table
 --- @return multimodal.anthropic.Block
 function M.new(wire, exact)
-  return setmetatable({ wire = wire, exact = exact, text = { n = 0 }, thinking = { n = 0 } }, Block)
+  return setmetatable({ wire = wire, exact = exact, text = pieces.new(), thinking = pieces.new() }, Block)
 end
 
 --- Whether it is a call of ours, or of the provider, that grows by its input.
@@ -46,19 +47,8 @@ end
 --- @param name "text"|"thinking"
 --- @param piece string
 function Block:append(name, piece)
-  local buffer = self[name]
-  local n = buffer.n + 1
-  buffer.n, buffer[n] = n, piece
+  pieces.push(self[name], piece)
   self.done = nil
-end
-
---- The pieces as one, which then stands in their place.
-local function joined(buffer)
-  if buffer.n == 0 then return "" end
-  local text = table.concat(buffer, "", 1, buffer.n)
-  for i = buffer.n, 2, -1 do buffer[i] = nil end
-  buffer.n, buffer[1] = 1, text
-  return text
 end
 
 --- Take a citation, both as it is for users and with its nulls.
@@ -75,7 +65,7 @@ end
 
 --- The input as far as it came: what the pieces say, or else what it began with.
 local function input_of(block, exact)
-  local text = joined(block.text)
+  local text = pieces.joined(block.text)
   if not text:find("%S") then return exact and block.exact.input or block.wire.input end
   local value = text:find("^%s*{") and json.decode(text, exact and { null = true, exact = true } or nil)
   return type(value) == "table" and value or text
@@ -93,9 +83,9 @@ local function copy_of(block, began, exact)
     copy.input = input_of(block, exact)
     if copy.input == nil then copy.input = {} end
   elseif block.text.n > 0 then
-    copy.text = with(began, "text", joined(block.text))
+    copy.text = with(began, "text", pieces.joined(block.text))
   end
-  if block.thinking.n > 0 then copy.thinking = with(began, "thinking", joined(block.thinking)) end
+  if block.thinking.n > 0 then copy.thinking = with(began, "thinking", pieces.joined(block.thinking)) end
   if block.signature ~= nil then copy.signature = block.signature end
   local cited = exact and block.exact_citations or block.citations
   if cited then

@@ -122,12 +122,10 @@ function M.message(message, known)
   }
 end
 
---- The blocks of a body once more, with explicit nulls and exact numbers: what goes back must be what came.
+--- The blocks of a body with explicit nulls and exact numbers.
 local function exact_blocks(event)
-  local value = json.decode(event.data, { media = event.media, null = true, exact = true })
-  if type(value) == "table" and value[1] ~= nil then value = value[1] end
   local blocks = {}
-  for _, block in ipairs(type(value) == "table" and list(value.content) or blocks) do
+  for _, block in ipairs(list((lifted.exact(event) or {}).content)) do
     if block ~= json.null then blocks[#blocks + 1] = block end
   end
   return blocks

@@ -4,7 +4,7 @@ local blocks = require("multimodal.dialect.anthropic.blocks")
 local decode = require("multimodal.dialect.anthropic.decode")
 local error_class = require("multimodal.error")
 local failure = require("multimodal.dialect.failure")
-local halves = require("multimodal.dialect.openai.halves")
+local halves = require("multimodal.dialect.halves")
 local finish_of = require("multimodal.reply.finish")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
@@ -54,11 +54,9 @@ local function take_top(raw, value)
   end
 end
 
---- The JSON of an event once more, with explicit nulls and exact numbers.
+--- A field of an event with explicit nulls and exact numbers.
 local function exact_of(event, name)
-  local value = json.decode(event.data, { media = event.media, null = true, exact = true })
-  if type(value) == "table" and value[1] ~= nil then value = value[1] end
-  value = type(value) == "table" and value[name]
+  local value = (lifted.exact(event) or {})[name]
   return type(value) == "table" and value or {}
 end
 
@@ -237,14 +235,13 @@ end
 
 --- A whole message, of a gateway that ignored the wish for a stream.
 function takers.message(state, value, out, event)
-  local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
-  if type(exact) == "table" and exact[1] ~= nil then exact = exact[1] end
+  local exact = exact_of(event, "content")
   take_top(state.raw, value)
   start(state, out)
   take_usage(state, value.usage, out)
   for i, wire in ipairs(lifted.list(value.content)) do
     if type(wire) == "table" then
-      tell_beginning(begin_block(state, i - 1, wire, lifted.list(exact.content)[i]), out)
+      tell_beginning(begin_block(state, i - 1, wire, lifted.list(exact)[i]), out)
     end
   end
   takers.message_stop(state, value, out)
@@ -262,20 +259,6 @@ local function take(state, value, event)
   return out
 end
 
---- Read an event; pairs that were torn over two deltas are joined.
-local function read_json(state, data, media)
-  local options = media and media[1] and { media = media } or nil
-  if not state.held and not halves.torn(data) then return json.decode(data, options) end
-  options = options or {}
-  options.halves = true
-  local value, fault = json.decode(data, options)
-  if value == nil then return nil, fault end
-  state.held = state.held or {}
-  value = halves.mend(state.held, value)
-  if next(state.held) == nil then state.held = nil end
-  return value
-end
-
 --- Take one event.
 --- @param state table
 --- @param event table  {type, data, media}
@@ -286,7 +269,7 @@ function M.delta(state, event)
   if state.failed then return nil, state.failed end
   if state.done or event.type == "ping" then return {} end
   if event.type == "error" then return fail(state, failure.read(nil, nil, event)) end
-  local value, fault = read_json(state, event.data, event.media)
+  local value, fault = halves.read(state, event)
   if type(value) == "table" and value[1] ~= nil then value = value[1] end
   if type(value) == "table" then return take(state, value, event) end
   if not event.data:find("%S") or event.data:find("^%s*%[DONE%]") or event.data:find("^%s*null%s*$") then return {} end

@@ -1,7 +1,7 @@
 --- One candidate of a stream as it grows, and the whole body's shape made of it. Nothing is joined before it is asked for.
 --- Names: new.
 local json = require("multimodal.json")
-local media = require("multimodal.media")
+local pieces = require("multimodal.dialect.pieces")
 local wire = require("multimodal.dialect.gemini.wire")
 
 local M = {}
@@ -27,15 +27,10 @@ end
 function Candidate:growing(thought)
   local last = self.parts[#self.parts]
   if not (last and last.texts and last.thought == thought) then
-    last = { texts = { n = 0 }, thought = thought, wire = {} }
+    last = { texts = pieces.new(), thought = thought, wire = {} }
     self.parts[#self.parts + 1] = last
   end
   return last.texts
-end
-
-local function push(texts, piece)
-  local n = texts.n + 1
-  texts.n, texts[n] = n, piece
 end
 
 --- @param text string
@@ -43,7 +38,7 @@ end
 --- @return table texts
 function Candidate:append_text(text, thought)
   local texts = self:growing(thought)
-  push(texts, text)
+  pieces.push(texts, text)
   return texts
 end
 
@@ -65,31 +60,13 @@ function Candidate:append_samples(part, mime, blob)
   last.samples[#last.samples + 1] = blob
 end
 
---- The pieces of a text as one, which then stands in their place.
-local function joined(texts)
-  if texts.n == 0 then return "" end
-  local text = table.concat(texts, "", 1, texts.n)
-  for i = texts.n, 2, -1 do texts[i] = nil end
-  texts.n, texts[1] = 1, text
-  return text
-end
-
 local small = 12288 -- bytes that a decoder would leave as text in a whole body
-
-local function one_blob(blobs)
-  if not blobs[2] then return blobs[1] end
-  local writer = media.writer {}
-  for _, blob in ipairs(blobs) do
-    for offset = 0, blob:size() - 1, 65536 do writer:write(blob:read(offset, 65536)) end
-  end
-  return writer:finish()
-end
 
 --- A part in the shape of a whole body, and its medium where it was put together here.
 local function build(part)
-  if part.texts then return { text = joined(part.texts), thought = part.thought or nil } end
+  if part.texts then return { text = pieces.joined(part.texts), thought = part.thought or nil } end
   if not part.samples or not part.samples[2] then return part.wire end
-  part.samples = { one_blob(part.samples) }
+  part.samples = { pieces.blob(part.samples) }
   local blob = part.samples[1]
   part.wire = { inlineData = { mimeType = part.mime, data = blob:size() < small and blob:base64() or blob } }
   return part.wire

@@ -25,17 +25,6 @@ local M = {}
 
 local list, present, field = lifted.list, lifted.present, wire.field
 
---- One answer of an event, with explicit nulls and exact numbers: what goes back must be what came.
-local function exact_answer(event, at)
-  if event.exact == nil then
-    local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
-    event.exact = type(exact) == "table" and exact or false
-  end
-  local exact = event.exact
-  if exact and at then exact = exact[at] end
-  return type(exact) == "table" and exact or nil
-end
-
 local function parts_of(candidate)
   local content = field(candidate, "content")
   return type(content) == "table" and list(content.parts) or {}
@@ -48,7 +37,7 @@ end
 --- @param i integer
 --- @return table?
 function M.exact_part(event, at, position, i)
-  local answer = exact_answer(event, at)
+  local answer = lifted.exact(event, at)
   local candidate = answer and list(answer.candidates)[position]
   local part = type(candidate) == "table" and parts_of(candidate)[i]
   return type(part) == "table" and part or nil

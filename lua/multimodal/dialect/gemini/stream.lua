@@ -6,7 +6,7 @@ local decode = require("multimodal.dialect.gemini.decode")
 local error_class = require("multimodal.error")
 local failure = require("multimodal.dialect.failure")
 local finish_of = require("multimodal.reply.finish")
-local halves = require("multimodal.dialect.openai.halves")
+local halves = require("multimodal.dialect.halves")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
@@ -211,20 +211,6 @@ local function read_answers(state, value, event)
   return out
 end
 
---- Read a chunk; pairs that were torn over two chunks are joined.
-local function read_json(state, event)
-  local options = event.media and event.media[1] and { media = event.media } or nil
-  if not state.held and not halves.torn(event.data) then return json.decode(event.data, options) end
-  options = options or {}
-  options.halves = true
-  local value, fault = json.decode(event.data, options)
-  if value == nil then return nil, fault end
-  state.held = state.held or {}
-  value = halves.mend(state.held, value)
-  if next(state.held) == nil then state.held = nil end
-  return value
-end
-
 --- Half a pair that waits for nothing any more is replaced.
 local function give_up_halves(state)
   for place in pairs(state.held or {}) do
@@ -250,7 +236,7 @@ function M.delta(state, event)
     state.done = true
     return {}
   end
-  local value, fault = read_json(state, event)
+  local value, fault = halves.read(state, event)
   if type(value) == "table" then return read_answers(state, value, event) end
   if type(value) == "string" then return fail(state, failure.read(nil, nil, event)) end
   if not state.options.skip_bad_chunks then return fail(state, failure.broken(event, fault)) end

@@ -4,9 +4,12 @@ local audio = require("multimodal.dialect.openai.audio")
 local content = require("multimodal.dialect.openai.content")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
+local pieces = require("multimodal.dialect.pieces")
 local tool_calls = require("multimodal.reply.tool_calls")
 
 local M = {}
+
+local push, joined = pieces.push, pieces.joined
 
 local Choice = {}
 Choice.__index = Choice
@@ -16,30 +19,16 @@ Choice.__index = Choice
 --- @param warn fun(text: string)
 function M.new(index, options, warn)
   return setmetatable({
-    index = index, role = "assistant", meta = {}, message = {}, texts = {}, content = { n = 0 },
+    index = index, role = "assistant", meta = {}, message = {}, texts = {}, content = pieces.new(),
     images = {}, is_new = content.memory(), calls = tool_calls.new(options, warn), warn = warn,
   }, Choice)
-end
-
-local function push(buffer, piece)
-  local n = buffer.n + 1
-  buffer.n, buffer[n] = n, piece
-end
-
---- The pieces of a buffer of strings as one, which then stands in their place.
-local function joined(buffer)
-  if buffer.n == 0 then return "" end
-  local text = table.concat(buffer, "", 1, buffer.n)
-  for i = buffer.n, 2, -1 do buffer[i] = nil end
-  buffer.n, buffer[1] = 1, text
-  return text
 end
 
 --- Append to a field of the message that grows as text.
 function Choice:append(name, text)
   local buffer = self.texts[name]
   if not buffer then
-    buffer = { n = 0 }
+    buffer = pieces.new()
     self.texts[name] = buffer
   end
   push(buffer, text)
@@ -69,7 +58,7 @@ end
 function Choice:append_thought(text)
   local last = self.content[self.content.n]
   if type(last) ~= "table" or not last.thoughts then
-    last = { thoughts = { n = 0 } }
+    last = { thoughts = pieces.new() }
     self:append_part(last)
   end
   push(last.thoughts, text)
@@ -132,7 +121,7 @@ local function merge_detail(list, detail)
   local goes_on = last and detail.type == "reasoning.text" and last.fields.type == "reasoning.text"
     and compatible(last.fields.index, detail.index) and compatible(last.fields.id, detail.id)
   if not goes_on then
-    last = { fields = {}, text = { n = 0 } }
+    last = { fields = {}, text = pieces.new() }
     list[#list + 1] = last
   end
   for name, value in pairs(detail) do

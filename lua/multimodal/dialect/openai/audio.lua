@@ -2,6 +2,7 @@
 --- Names: new append whole.
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
+local pieces = require("multimodal.dialect.pieces")
 
 local M = {}
 
@@ -47,16 +48,6 @@ function M.append(audio, fragment)
   return bytes, words
 end
 
---- Blobs in a row as one.
-local function one_blob(blobs)
-  if not blobs[2] then return blobs[1] end
-  local writer = media.writer {}
-  for _, blob in ipairs(blobs) do
-    for offset = 0, blob:size() - 1, 65536 do writer:write(blob:read(offset, 65536)) end
-  end
-  return writer:finish()
-end
-
 local small = 12288 -- bytes that a decoder would leave as text in a whole body
 
 --- The bytes so far. A snapshot closes the writer; what comes after goes to another.
@@ -67,7 +58,7 @@ local function audio_data(audio, over)
     audio.writer:write(rest)
   end
   if audio.writer then
-    audio.blob = one_blob { audio.blob or audio.writer:finish(), audio.blob and audio.writer:finish() }
+    audio.blob = pieces.blob { audio.blob or audio.writer:finish(), audio.blob and audio.writer:finish() }
     audio.writer = nil
   end
   local blob = audio.blob

@@ -17,22 +17,12 @@ function M.message_in(choice)
   return { content = choice.text }
 end
 
---- The JSON of an event once more, with explicit nulls and exact numbers: what goes back must be what came.
-local function exact_body(event)
-  if event.exact == nil then
-    local exact = json.decode(event.data, { media = event.media, null = true, exact = true })
-    if type(exact) == "table" and exact[1] ~= nil then exact = exact[1] end
-    event.exact = type(exact) == "table" and exact or false
-  end
-  return event.exact
-end
-
 --- The message or delta of one choice with explicit nulls.
 --- @param event table
 --- @param position integer   among the choices
 --- @return table
 function M.exact(event, position)
-  local body = exact_body(event)
+  local body = lifted.exact(event)
   local choice = body and list(body.choices)[position]
   return type(choice) == "table" and M.message_in(choice) or {}
 end

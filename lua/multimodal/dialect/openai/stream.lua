@@ -4,7 +4,7 @@ local chunk = require("multimodal.dialect.openai.chunk")
 local decode = require("multimodal.dialect.openai.decode")
 local error_class = require("multimodal.error")
 local failure = require("multimodal.dialect.failure")
-local halves = require("multimodal.dialect.openai.halves")
+local halves = require("multimodal.dialect.halves")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
 local usage_of = require("multimodal.reply.usage")
@@ -91,20 +91,6 @@ local function read_chunk(state, value, event)
   return out
 end
 
---- Read a chunk; pairs that were torn over two chunks are joined.
-local function read_json(state, data, media)
-  local options = media and media[1] and { media = media } or nil
-  if not state.held and not halves.torn(data) then return json.decode(data, options) end
-  options = options or {}
-  options.halves = true
-  local value, fault = json.decode(data, options)
-  if value == nil then return nil, fault end
-  state.held = state.held or {}
-  value = halves.mend(state.held, value)
-  if next(state.held) == nil then state.held = nil end
-  return value
-end
-
 --- Half a pair that waits for nothing any more is replaced.
 local function give_up_halves(state, out)
   local held = state.held
@@ -142,7 +128,7 @@ function M.delta(state, event)
   local data = event.data
   if byte(data) ~= object and data:find("^%s*%[DONE%]") then return close(state) end
   if #data < 64 and is_empty(data) then return {} end
-  local value, fault = read_json(state, data, event.media)
+  local value, fault = halves.read(state, event)
   if type(value) == "table" and value[1] ~= nil then value = value[1] end
   if type(value) == "table" then return read_chunk(state, value, event) end
   if not state.options.skip_bad_chunks then return fail(state, failure.broken(event, fault)) end

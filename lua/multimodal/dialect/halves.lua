@@ -1,5 +1,7 @@
 --- Surrogate pairs that a proxy tore over two chunks ("\ud83d" ends one string, "\ude00" begins the next) are joined.
---- Names: torn mend left, replacement.
+--- Names: read mend left, replacement.
+local json = require("multimodal.json")
+
 local M = {}
 
 local half = "\237[\160-\191][\128-\191]"
@@ -10,9 +12,7 @@ local pair = "\237([\160-\175])([\128-\191])\237([\176-\191])([\128-\191])"
 M.replacement = "\239\191\189"
 
 --- Whether the text of a chunk may hold half a pair: only then is there anything to do.
---- @param data string
---- @return boolean
-function M.torn(data)
+local function torn(data)
   return data:find("\\u[dD][89a-fA-F]") ~= nil
 end
 
@@ -51,6 +51,25 @@ function M.mend(held, value, place)
     if type(item) == "table" and type(item.index) == "number" then name = item.index end
     value[key] = M.mend(held, item, place .. "." .. name)
   end
+  return value
+end
+
+--- Read a chunk; pairs that were torn over two chunks are joined.
+--- @param state table      of the stream; its `held` are the halves that wait
+--- @param event table      {data, media}
+--- @return any value       nil where it is no JSON
+--- @return multimodal.Error? fault
+function M.read(state, event)
+  local media = event.media
+  local options = media and media[1] and { media = media } or nil
+  if not state.held and not torn(event.data) then return json.decode(event.data, options) end
+  options = options or {}
+  options.halves = true
+  local value, fault = json.decode(event.data, options)
+  if value == nil then return nil, fault end
+  state.held = state.held or {}
+  value = M.mend(state.held, value)
+  if next(state.held) == nil then state.held = nil end
   return value
 end
 

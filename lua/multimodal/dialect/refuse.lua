@@ -1,0 +1,47 @@
+--- How a dialect says no: to what it has no word for, and to what is wrong in a prompt.
+--- Names: unsupported bad left_out who.
+local error_class = require("multimodal.error")
+
+local M = {}
+
+--- @param place string    what cannot be said: "messages[1].content[2]", or the name of an option
+--- @param message string  why, and the way out
+--- @return nil
+--- @return multimodal.Error
+function M.unsupported(place, message)
+  return nil, error_class.new { kind = "unsupported", part = place, message = place .. ": " .. message }
+end
+
+--- @param place string
+--- @param code string     "missing_tool_result"
+--- @param message string  what is wrong, and the way out
+--- @return nil
+--- @return multimodal.Error
+function M.bad(place, code, message)
+  return nil, error_class.new { kind = "bad_request", code = code, part = place, message = place .. ": " .. message }
+end
+
+--- An option that only tunes and cannot be said: an error; with check = "warn" it is left out and that is said, with "off" it is
+--- left out. Parts, schemas and tools are never left out.
+--- @param options table
+--- @param warnings string[]  is appended to
+--- @param name string        of the option, or the place of the part that it tunes
+--- @param message string     why, and the way out
+--- @return boolean? fine
+--- @return multimodal.Error? err
+function M.left_out(options, warnings, name, message)
+  local check = options.check
+  if check == "off" or check == false then return true end
+  if check ~= "warn" then return M.unsupported(name, message .. '; check = "warn" leaves it out') end
+  warnings[#warnings + 1] = ("%s was left out: %s"):format(name, message)
+  return true
+end
+
+--- Who listens, in words.
+--- @param profile multimodal.Profile
+--- @return string
+function M.who(profile)
+  return profile.name or "this gateway"
+end
+
+return M
