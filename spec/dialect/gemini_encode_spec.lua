@@ -260,7 +260,7 @@ describe("gemini encode #small", function()
   it("refuses arguments that are no object", function()
     local err = refused { messages = { mm.user "a", called { { id = "c1", name = "f", arguments_raw = "[1" } }, mm.tool_result("c1",
       "x") } }
-    assert.same({ "bad_request", "arguments", "messages[2]" }, { err.kind, err.code, err.part })
+    assert.same({ "bad_request", "tool_arguments", "messages[2]" }, { err.kind, err.code, err.part })
   end)
 
   it("shows what tools showed: in the answer to Gemini 3, else behind all answers", function()

@@ -1,32 +1,31 @@
 --- Messages as turns, for dialects in which the user and the model speak by turns: instructions go before all else, and
 --- what one side says in a row is one turn.
---- Names: of calls results unsupported.
-local error_class = require("multimodal.error")
+--- Names: of calls arguments answered results unasked unanswered name_left foreign_left.
+local json = require("multimodal.json")
 local media = require("multimodal.media")
+local refuse = require("multimodal.dialect.refuse")
 local tool_calls = require("multimodal.reply.tool_calls")
 
 local M = {}
+
+local bad, unsupported = refuse.bad, refuse.unsupported
 
 --- One message in its turn.
 --- @class multimodal.TurnItem
 --- @field message multimodal.Message
 --- @field place string               "messages[2]"
+--- @field index integer              2
 
 --- @class multimodal.Turn
---- @field role "user"|"assistant"    answers of tools are the user's
+--- @field role "user"|"assistant"|"system"  answers of tools are the user's; system amid a conversation alone
 --- @field [integer] multimodal.TurnItem
 
---- @param place string    what cannot be said, "messages[1].content[2]" or the name of an option
---- @param message string  why, and the way out
---- @return nil
---- @return multimodal.Error
-function M.unsupported(place, message)
-  return nil, error_class.new { kind = "unsupported", part = place, message = place .. ": " .. message }
-end
-
-local function bad(place, code, message)
-  return nil, error_class.new { kind = "bad_request", code = code, part = place, message = place .. ": " .. message }
-end
+--- What a dialect allows.
+--- @class multimodal.TurnRules
+--- @field dialect string       its name in messages, "gemini"
+--- @field who string           and for people, "Gemini"
+--- @field prefill boolean?     the last turn may be the assistant's
+--- @field mid_system boolean?  instructions may stand amid a conversation
 
 local sides = { user = "user", tool = "user", assistant = "assistant", system = "system", developer = "system" }
 
@@ -51,11 +50,28 @@ function M.calls(message)
   return calls
 end
 
-local function says_nothing(message)
+--- The arguments of a call, which have to be an object.
+--- @param call multimodal.ToolCall
+--- @param place string
+--- @param who string     the dialect, for people
+--- @return string? text
+--- @return table|multimodal.Error value  exact, with explicit nulls
+function M.arguments(call, place, who)
+  local text = call.arguments_raw
+  if not text or not text:find("%S") then text = "{}" end
+  local value = text:find("^%s*{") and json.decode(text, { null = true, exact = true })
+  if type(value) == "table" then return text, value end
+  return bad(place, "tool_arguments", ("the arguments of the call %s (%s) are no JSON object; %s takes nothing else, so leave the call out")
+    :format(tostring(call.id), tostring(call.name), who))
+end
+
+--- Whether a message has no words, no calls, and nothing that goes back to this dialect.
+local function says_nothing(message, dialect)
   for _, part in ipairs(message.content) do
     if media.is(part) or part.type ~= "text" or part.text ~= "" then return false end
   end
-  return message.role ~= "tool" and message.native == nil and M.calls(message)[1] == nil and extra_of(message, "parts") == nil
+  local kept = message.native ~= nil and message.dialect == dialect
+  return message.role ~= "tool" and not kept and M.calls(message)[1] == nil and extra_of(message, "parts") == nil
 end
 
 --- Append a message to the turn it belongs to.
@@ -68,56 +84,84 @@ local function add(turns, role, item)
   turn[#turn + 1] = item
 end
 
-local function check_user(turns)
+local function check_user(turns, rules)
   for _, turn in ipairs(turns) do
     local silent = turn.role == "user"
-    for _, item in ipairs(turn) do silent = silent and says_nothing(item.message) end
+    for _, item in ipairs(turn) do silent = silent and says_nothing(item.message, rules.dialect) end
     if silent then return bad(turn[1].place, "empty", "there is nothing in it but empty text; write something, or leave it out") end
   end
   return true
 end
 
-local function check_ends(turns, dialect)
+local function check_ends(turns, rules)
   local last = turns[#turns]
   if not last then
-    return M.unsupported("messages", dialect .. " wants a message of the user beside the instructions; add mm.user { ... }")
+    return unsupported("messages", rules.who .. " wants a message of the user beside the instructions; add mm.user { ... }")
   end
-  if last.role == "assistant" and not last.may_end then
-    return M.unsupported(last[#last].place,
-      dialect .. " does not go on with what an assistant began; put what it shall continue into a message of the user")
+  if last.role == "assistant" and not rules.prefill then
+    return unsupported(last[#last].place,
+      rules.who .. " does not go on with what an assistant began; put what it shall continue into a message of the user")
   end
-  return check_user(turns)
+  return check_user(turns, rules)
+end
+
+--- Put one message where it belongs.
+local function sort(turns, item, rules)
+  local side, amid = sides[item.message.role], turns[1] ~= nil
+  if not side then
+    return unsupported(item.place, ("%s has no role %q; write mm.user or mm.assistant"):format(rules.who, item.message.role))
+  end
+  if side == "system" and amid and not rules.mid_system then
+    return unsupported(item.place,
+      rules.who .. " takes instructions before all else only; put them into system =, or say it in a message of the user")
+  end
+  if side == "system" and not amid then
+    turns.system[#turns.system + 1] = item
+  elseif side == "user" or not says_nothing(item.message, rules.dialect) then
+    -- An assistant that said nothing had no turn.
+    add(turns, side, item)
+  end
+  return true
 end
 
 --- Sort messages into instructions and turns.
 --- @param messages multimodal.Message[]
---- @param dialect string     its name for people, "Gemini"
---- @param prefill? boolean   the last turn may be the assistant's
+--- @param rules multimodal.TurnRules
 --- @return {system: multimodal.TurnItem[], [integer]: multimodal.Turn}?
 --- @return multimodal.Error? err
-function M.of(messages, dialect, prefill)
+function M.of(messages, rules)
   local turns = { system = {} }
   for i, message in ipairs(messages) do
-    local side, item = sides[message.role], { message = message, place = ("messages[%d]"):format(i) }
-    if not side then
-      return M.unsupported(item.place, ("%s has no role %q; write mm.user or mm.assistant"):format(dialect, message.role))
-    elseif side ~= "system" then
-      -- An assistant that said nothing had no turn.
-      if side == "user" or not says_nothing(message) then add(turns, side, item) end
-    elseif turns[1] then
-      return M.unsupported(item.place,
-        dialect .. " takes instructions before all else only; put them into system =, or say it in a message of the user")
-    else
-      turns.system[#turns.system + 1] = item
-    end
+    local sorted, err = sort(turns, { message = message, place = ("messages[%d]"):format(i), index = i }, rules)
+    if not sorted then return nil, err end
   end
-  if prefill and turns[1] then turns[#turns].may_end = true end
-  local fine, err = check_ends(turns, dialect)
+  local fine, err = check_ends(turns, rules)
   return fine and turns, err
 end
 
-local function id_of(message)
-  return message.tool_call_id or extra_of(message, "tool_call_id")
+--- The id of the call that a message answers.
+--- @param message multimodal.Message
+--- @return string
+function M.answered(message)
+  return tostring(message.tool_call_id or extra_of(message, "tool_call_id") or "")
+end
+
+--- @param place string
+--- @param id string
+--- @return nil
+--- @return multimodal.Error
+function M.unasked(place, id)
+  return bad(place, "unknown_tool_result", ("a result of the call %q, which the turn before it does not make; leave it out"):format(id))
+end
+
+--- @param place string
+--- @param id string
+--- @param name string?
+--- @return nil
+--- @return multimodal.Error
+function M.unanswered(place, id, name)
+  return bad(place, "missing_tool_result",
+    ("the call %s of %s has no result in the turn after it; add mm.tool_result(call, value)"):format(id, tostring(name)))
 end
 
 --- The answers of tools in a turn, each with its call, in the order of the calls; and what else the turn says.
@@ -128,21 +172,38 @@ end
 function M.results(turn, calls)
   local by_id, results, rest = {}, {}, {}
   for _, item in ipairs(turn) do
-    local id = item.message.role == "tool" and tostring(id_of(item.message))
-    if id and by_id[id] then return bad(item.place, "tool_result", ("a second result of the call %s"):format(id)) end
+    local id = item.message.role == "tool" and M.answered(item.message)
+    if id and by_id[id] then return bad(item.place, "unknown_tool_result", ("a second result of the call %s"):format(id)) end
     if id then by_id[id] = item else rest[#rest + 1] = item end
   end
   for _, call in ipairs(calls) do
     local item = by_id[call.id]
-    if not item then
-      return bad(turn[1].place, "missing_tool_result",
-        ("the call %s of %s has no result; add mm.tool_result(call, value)"):format(call.id, call.name))
-    end
+    if not item then return M.unanswered(turn[1].place, call.id, call.name) end
     results[#results + 1], by_id[call.id] = { call = call, item = item }, nil
   end
   local id, stray = next(by_id)
-  if id then return bad(stray.place, "tool_result", ("no call %s stands before it"):format(id)) end
+  if id then return M.unasked(stray.place, id) end
   return results, rest
+end
+
+--- Say that the name of a message has no place here.
+--- @param item multimodal.TurnItem
+--- @param who string
+--- @param warnings string[]
+function M.name_left(item, who, warnings)
+  if not item.message.name then return end
+  warnings[#warnings + 1] = ("%s: name has no place in %s and was left out"):format(item.place, who)
+end
+
+--- What only another dialect reads of a message (its reasoning, its signatures) is left out, and said.
+--- @param item multimodal.TurnItem
+--- @param dialect string
+--- @param warnings string[]
+function M.foreign_left(item, dialect, warnings)
+  local message = item.message
+  if message.native == nil or message.dialect == dialect then return end
+  warnings[#warnings + 1] = ("%s: what only the %s dialect reads of it (its reasoning and the like) was left out"):format(
+    item.place, tostring(message.dialect))
 end
 
 return M

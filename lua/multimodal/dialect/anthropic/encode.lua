@@ -1,8 +1,9 @@
 --- A prompt as a Messages request.
 --- Names: encode.
-local limits = require("multimodal.dialect.openai.limits")
+local fields = require("multimodal.dialect.fields")
 local parameters = require("multimodal.dialect.anthropic.parameters")
-local parts = require("multimodal.dialect.anthropic.parts")
+local ranges = require("multimodal.dialect.ranges")
+local sents = require("multimodal.dialect.sent")
 local turns = require("multimodal.dialect.anthropic.turns")
 
 local M = {}
@@ -34,29 +35,14 @@ end
 
 --- A request that was written by hand: only an absent model and the stream are put in.
 local function encode_raw(prompt, profile)
-  local body = parts.extend({}, prompt.raw)
+  local body = fields.extend({}, prompt.raw)
   if body.model == nil then body.model = prompt.options.model or nil end
   body.stream = prompt.stream or nil
   return request(body, headers_of(prompt, profile, false))
 end
 
-local function megabytes(bytes)
-  return ("%.1f MB"):format(bytes / 1e6)
-end
-
---- What the whole of a request may weigh.
-local function warn_of_total(sent, profile, warnings)
-  local most, total = profile.limits and profile.limits.request, 0
-  if not most then return end
-  for _, item in ipairs(sent) do
-    local blob = item.part and item.part.blob
-    if blob then total = total + math.ceil(blob:size() / 3) * 4 end
-  end
-  if total > most then
-    warnings[#warnings + 1] = ("%s of media as base64; %s takes up to %s in a request; upload them first"):format(
-      megabytes(total), parts.who(profile), megabytes(most))
-  end
-end
+local limits = { large = 4 * 1024 * 1024, way = "upload it first, or pass an https link" }
+local ranged = { "temperature", "top_p" }
 
 --- @param prompt multimodal.Prompt
 --- @param profile multimodal.Profile
@@ -66,17 +52,14 @@ end
 function M.encode(prompt, profile)
   local warnings = {}
   if prompt.raw then return encode_raw(prompt, profile), nil, warnings end
-  local context = { index = 0, profile = profile, warnings = warnings, sent = {} }
+  local context = { profile = profile, warnings = warnings, sent = {} }
   local messages, system = turns.encode(prompt.messages, context)
   if not messages then return nil, system, warnings end
   local body, err = parameters.encode(messages, system, prompt, profile, warnings)
   if not body then return nil, err, warnings end
-  -- Turns are no messages: what is known of single messages elsewhere does not hold of them.
-  err = limits.check(context.sent, {
-    messages = {}, temperature = body.temperature, top_p = body.top_p, max_tokens = body.max_tokens,
-  }, prompt.options, profile, warnings)
+  err = sents.check(context.sent, prompt.options, profile, warnings, limits)
   if err then return nil, err, warnings end
-  warn_of_total(context.sent, profile, warnings)
+  ranges.warn(body, ranged, profile, warnings)
   return request(body, headers_of(prompt, profile, context.files)), nil, warnings
 end
 

@@ -1,8 +1,8 @@
 --- What an assistant said as blocks: what must go back as it came goes back so, what another dialect left is dropped.
 --- Names: of blocks answer_tool.
-local error_class = require("multimodal.error")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
+local turns = require("multimodal.dialect.turns")
 
 local M = {}
 
@@ -53,34 +53,11 @@ function M.of(blocks)
   return { content = json.array(all) }
 end
 
---- The name and the arguments of a call, also in the form of OpenAI's chat.
-local function read_call(call)
-  local inner = type(call["function"]) == "table" and call["function"] or call
-  local arguments = inner.arguments_raw
-  if arguments == nil then arguments = inner.arguments end
-  return inner.name, arguments
-end
-
---- The arguments of a call as an object.
-local function input_of(arguments, place, name)
-  if type(arguments) == "table" then return arguments end
-  local text = type(arguments) == "string" and arguments or ""
-  if not text:find("%S") then return {} end
-  local value = json.decode(text, { null = true, exact = true })
-  if type(value) == "table" and (text:find("^%s*{")) then return value end
-  return nil, error_class.new {
-    kind = "bad_request", code = "tool_arguments", part = place,
-    message = ("%s: the arguments of the call of %s are no JSON object, which Anthropic's dialect wants; leave the call out"):format(
-      place, tostring(name)),
-  }
-end
-
-local function add_calls(blocks, calls, context)
-  for _, call in ipairs(type(calls) == "table" and calls or {}) do
-    local name, arguments = read_call(call)
-    local input, err = input_of(arguments, ("messages[%d]"):format(context.index), name)
-    if not input then return nil, err end
-    blocks[#blocks + 1] = { type = "tool_use", id = context.ids:call(tostring(call.id or "")), name = name, input = input }
+local function add_calls(blocks, calls, place, context)
+  for _, call in ipairs(calls) do
+    local text, input = turns.arguments(call, place, "Anthropic's dialect")
+    if not text then return nil, input end
+    blocks[#blocks + 1] = { type = "tool_use", id = context.ids:call(tostring(call.id or "")), name = call.name, input = input }
   end
   return blocks
 end
@@ -100,10 +77,10 @@ local function says_the_same(kept, blocks, calls)
   for _, block in ipairs(kept) do
     if block.type == "tool_use" then
       at = at + 1
-      if not calls or not calls[at] or calls[at].id ~= block.id then return false end
+      if not calls[at] or calls[at].id ~= block.id then return false end
     end
   end
-  return not (calls and calls[at + 1])
+  return calls[at + 1] == nil
 end
 
 local thinks = { thinking = true, redacted_thinking = true }
@@ -136,27 +113,22 @@ local function is_list(value)
   return type(value) == "table" and type(value[1]) == "table"
 end
 
-local function warn_of_foreign(message, context)
-  if message.native == nil or message.dialect == "anthropic" then return end
-  context.warnings[#context.warnings + 1] = ("messages[%d]: what only the dialect %s reads (reasoning and the like) was left out"):format(
-    context.index, tostring(message.dialect))
-end
-
 --- The blocks of an assistant's message.
---- @param message multimodal.Message
+--- @param item multimodal.TurnItem
 --- @param said table[]     its parts as blocks
---- @param calls table[]?   ours, or as OpenAI's chat writes them
+--- @param calls multimodal.ToolCall[]
 --- @param context multimodal.anthropic.Context
 --- @return table[]? blocks
 --- @return multimodal.Error? err  arguments that are no object
-function M.blocks(message, said, calls, context)
-  warn_of_foreign(message, context)
+function M.blocks(item, said, calls, context)
+  local message, place = item.message, item.place
+  turns.foreign_left(item, "anthropic", context.warnings)
   local kept = message.dialect == "anthropic" and type(message.native) == "table" and message.native.content
-  if not is_list(kept) then return add_calls(said, calls, context) end
+  if not is_list(kept) then return add_calls(said, calls, place, context) end
   if says_the_same(kept, said, calls) then return copied(kept, context) end
   local blocks = thinking_in(kept)
   for _, block in ipairs(said) do blocks[#blocks + 1] = block end
-  return add_calls(blocks, calls, context)
+  return add_calls(blocks, calls, place, context)
 end
 
 return M

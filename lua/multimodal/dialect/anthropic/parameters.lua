@@ -1,13 +1,15 @@
 --- Options as fields of a Messages request. What is not set is not sent, but for max_tokens, which the wire wants.
 --- Names: encode.
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
 local native = require("multimodal.dialect.anthropic.native")
 local parts = require("multimodal.dialect.anthropic.parts")
+local refuse = require("multimodal.dialect.refuse")
 local schemas = require("multimodal.dialect.anthropic.schema")
 
 local M = {}
 
-local unsupported, who = parts.unsupported, parts.who
+local unsupported, who = refuse.unsupported, parts.who
 
 local usual_max_tokens = 4096 -- where neither the user nor the profile says one
 local least_budget = 1024     -- tokens of thinking
@@ -79,13 +81,13 @@ local function tool_of(tool)
     name = inner.name, description = inner.description, strict = inner.strict,
     input_schema = inner.parameters or { type = "object", properties = {} },
   }
-  return parts.extend(made, tool.extra)
+  return fields.extend(made, tool.extra)
 end
 
 local choices = { auto = "auto", none = "none", required = "any" }
 
 local function choice_of(value)
-  if type(value) == "table" and value.type ~= nil and value["function"] == nil then return parts.extend({}, value) end
+  if type(value) == "table" and value.type ~= nil and value["function"] == nil then return fields.extend({}, value) end
   local name = type(value) == "table" and (value.name or type(value["function"]) == "table" and value["function"].name) or value
   if choices[name] then return { type = choices[name] } end
   return { type = "tool", name = name }
@@ -231,7 +233,7 @@ function M.encode(messages, system, prompt, profile, warnings)
     local fine, err = step(draft)
     if not fine then return nil, err end
   end
-  return parts.extend(draft.body, options.extra or nil)
+  return fields.extend(draft.body, options.extra or nil)
 end
 
 return M

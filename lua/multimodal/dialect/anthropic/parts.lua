@@ -1,53 +1,39 @@
 --- Content parts as blocks of the Messages dialect; what it cannot say is an error that names the part.
---- Names: encode unsupported extend who.
+--- Names: encode who.
 local error_class = require("multimodal.error")
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
+local links = require("multimodal.dialect.links")
 local media = require("multimodal.media")
+local refuse = require("multimodal.dialect.refuse")
 
 local M = {}
 
 --- What is known while the messages of one prompt are written.
 --- @class multimodal.anthropic.Context
 --- @field profile multimodal.Profile
---- @field index integer               of the message
 --- @field warnings string[]           is appended to
+--- @field ids multimodal.anthropic.Ids?
 --- @field sent multimodal.SentPart[]  is appended to
 --- @field files boolean?              a part is known by its id: the header of the Files API must go along
-
---- @param place string    "messages[1].content[2]"
---- @param message string  what cannot be said, and the way out
---- @return nil
---- @return multimodal.Error
-function M.unsupported(place, message)
-  return nil, error_class.new { kind = "unsupported", part = place, message = place .. ": " .. message }
-end
-
---- Put further fields into a table that is about to go out; they win.
---- @param target table
---- @param extra table?
---- @return table target
-function M.extend(target, extra)
-  for name, value in pairs(extra or {}) do target[name] = value end
-  return target
-end
 
 --- Who listens, in words.
 --- @param profile multimodal.Profile
 --- @return string
 function M.who(profile)
-  return (profile.name or "this gateway") .. " in Anthropic's dialect"
+  return refuse.who(profile) .. " in Anthropic's dialect"
 end
 
-local who, unsupported = M.who, M.unsupported
+local extend, unsupported, who = fields.extend, refuse.unsupported, M.who
 
 local pictures = { ["image/jpeg"] = true, ["image/png"] = true, ["image/gif"] = true, ["image/webp"] = true }
 
 --- The link of a part, where the dialect takes it.
 local function link_source(part, context, place)
-  if part.url:find("^[Hh][Tt][Tt][Pp][Ss]://") then return { type = "url", url = part.url } end
-  local scheme = part.url:match("^(%a[%w+.-]*)://") or "such"
-  return unsupported(place, ("%s reads https links alone, no %s:// ones; pass the file%s"):format(who(context.profile), scheme:lower(),
-    scheme:lower() == "http" and ", or { fetch = true }" or ", or an https link"))
+  local scheme = links.scheme(part.url) or "such"
+  if scheme == "https" then return { type = "url", url = part.url } end
+  return unsupported(place, ("%s reads https links alone, no %s:// ones; pass the file%s"):format(who(context.profile), scheme,
+    scheme == "http" and ", or { fetch = true }" or ", or an https link"))
 end
 
 local function file_source(part, context)
@@ -181,9 +167,9 @@ local function as_written(part, context, place)
     if medium then return M.encode(medium, context, place) end
     return unsupported(place, ("a %s part of OpenAI's chat that cannot be read; write mm.image and the like"):format(part.type))
   end
-  local copy = M.extend({}, part)
+  local copy = extend({}, part)
   copy.extra = nil
-  return M.extend(copy, part.extra)
+  return extend(copy, part.extra)
 end
 
 --- One part as a block.
@@ -197,7 +183,7 @@ function M.encode(part, context, place)
   local block, err = writers[part.kind](part, context, place)
   if not block then return nil, err end
   context.sent[#context.sent + 1] = { place = place, type = block.type, part = part }
-  return M.extend(block, part.options.extra)
+  return extend(block, part.options.extra)
 end
 
 return M

@@ -1,17 +1,11 @@
 --- Calls of functions and what they gave, as Gemini writes them.
 --- Names: call results.
-local error_class = require("multimodal.error")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 local parts = require("multimodal.dialect.gemini.parts")
+local turns = require("multimodal.dialect.turns")
 
 local M = {}
-
-local function is_object(text)
-  if not text:find("^%s*{") then return false end
-  local value = json.decode(text, { null = true, exact = true })
-  return type(value) == "table"
-end
 
 --- One call of the history. Its arguments are an object on this wire, so text has to be one.
 --- @param call multimodal.ToolCall
@@ -21,14 +15,8 @@ end
 --- @return table? wire
 --- @return multimodal.Error? err
 function M.call(call, slot, context, place)
-  local text = call.arguments_raw
-  if not text or not text:find("%S") then text = "{}" end
-  if not is_object(text) then
-    return nil, error_class.new {
-      kind = "bad_request", code = "arguments", part = place,
-      message = ("%s: the arguments of the call %s (%s) are no JSON object; Gemini takes nothing else"):format(place, call.id, call.name),
-    }
-  end
+  local text, err = turns.arguments(call, place, "Gemini")
+  if not text then return nil, err end
   local wire = { functionCall = { name = call.name, args = json.raw(text) } }
   if slot.id and context.profile.call_ids ~= false then wire.functionCall.id = slot.id end
   for name, value in pairs(type(slot.more) == "table" and slot.more or {}) do wire[name] = value end

@@ -4,11 +4,12 @@ local calls = require("multimodal.dialect.gemini.calls")
 local contexts = require("multimodal.dialect.gemini.context")
 local error_class = require("multimodal.error")
 local json = require("multimodal.json")
-local limits = require("multimodal.dialect.gemini.limits")
 local media = require("multimodal.media")
 local native = require("multimodal.dialect.gemini.native")
 local parameters = require("multimodal.dialect.gemini.parameters")
 local parts = require("multimodal.dialect.gemini.parts")
+local refuse = require("multimodal.dialect.refuse")
+local sents = require("multimodal.dialect.sent")
 local turns = require("multimodal.dialect.turns")
 
 local warn = contexts.warn
@@ -33,17 +34,11 @@ local function encode_user(turn, called, ids, context)
   local wires, err = calls.results(results, ids, context)
   if not wires then return nil, err end
   for _, item in ipairs(rest) do
+    turns.name_left(item, "Gemini's dialect", context.warnings)
     local fine, wrong = add_content(wires, item.message, item.place, context)
     if not fine then return nil, wrong end
   end
   return wires
-end
-
---- What only another dialect reads is left out, and said.
-local function leave_foreign(message, place, context)
-  if message.dialect ~= nil and message.dialect ~= "gemini" and message.native ~= nil then
-    warn(context, "%s: what only the %s dialect reads of it (its reasoning and the like) was left out", place, message.dialect)
-  end
 end
 
 --- One item of what an assistant said; nil alone where it is left out.
@@ -91,7 +86,8 @@ local function encode_model(turn, called, ids, context)
   for _, item in ipairs(turn) do
     local message, place = item.message, item.place
     local said = turns.calls(message)
-    leave_foreign(message, place, context)
+    turns.foreign_left(item, "gemini", context.warnings)
+    turns.name_left(item, "Gemini's dialect", context.warnings)
     for _, slot in ipairs(native.slots_of(message, said)) do
       local err = add_slot(wires, slot, message, said, place, context)
       if err then return nil, err end
@@ -127,7 +123,7 @@ local function encode_system(items, context)
     for j, part in ipairs(item.message.content) do
       local place = ("%s.content[%d]"):format(item.place, j)
       if media.is(part) or part.type ~= "text" then
-        return turns.unsupported(place, "instructions are text alone in this dialect; put it into a message of the user")
+        return refuse.unsupported(place, "instructions are text alone in this dialect; put it into a message of the user")
       end
       wires[#wires + 1] = parts.encode(part, context, place)
     end
@@ -152,13 +148,16 @@ local function place_system(body, wires, context)
   end
 end
 
+--- What a request holds, in characters of base64, where a profile says nothing else.
+local limits = { request = 20 * 1024 * 1024, way = "upload it first, or pass a link" }
+
 --- The body of a prompt that was not written by hand.
 --- @param prompt multimodal.Prompt
 --- @param context multimodal.gemini.Context
 --- @return table? body
 --- @return multimodal.Error? err
 function M.body(prompt, context)
-  local list, err = turns.of(prompt.messages, "Gemini")
+  local list, err = turns.of(prompt.messages, { dialect = "gemini", who = "Gemini" })
   if not list then return nil, err end
   local system, contents
   system, err = encode_system(list.system, context)
@@ -170,7 +169,7 @@ function M.body(prompt, context)
   local fine
   fine, err = parameters.add(body, context)
   if not fine then return nil, err end
-  err = limits.check(context)
+  err = sents.check(context.sent, context.options, context.profile, context.warnings, limits)
   if err then return nil, err end
   return body
 end

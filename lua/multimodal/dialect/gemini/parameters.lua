@@ -2,11 +2,11 @@
 --- Names: add.
 local contexts = require("multimodal.dialect.gemini.context")
 local error_class = require("multimodal.error")
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
-local parts = require("multimodal.dialect.gemini.parts")
+local refuse = require("multimodal.dialect.refuse")
 local schemas = require("multimodal.dialect.gemini.schema")
 local tools = require("multimodal.dialect.gemini.tools")
-local turns = require("multimodal.dialect.turns")
 
 local M = {}
 
@@ -36,7 +36,7 @@ local coarse = {
 local function thinking(value, context)
   if type(value) == "number" then return { thinkingBudget = value, includeThoughts = value ~= 0 } end
   if not levels[value] then
-    return turns.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
+    return refuse.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
   end
   local form = context.generation and context.generation < 3 and "budget" or "level"
   local told = coarse[form][value]
@@ -88,7 +88,7 @@ local function check_refused(context)
   local refuses = context.profile.refuses
   for _, name in ipairs(refuses and refusable or {}) do
     if context.options[name] and refuses[name] then
-      return turns.unsupported(name, contexts.who(context.profile) .. " does not take it; leave it out, or send it by extra")
+      return refuse.unsupported(name, refuse.who(context.profile) .. " does not take it; leave it out, or send it by extra")
     end
   end
   return true
@@ -142,7 +142,7 @@ function M.add(body, context)
   fine, err = tools.add(body, context)
   if not fine then return nil, err end
   if next(config) ~= nil then body.generationConfig = config end
-  parts.extend(body, context.options.extra)
+  fields.merge(body, context.options.extra)
   return check_cache(body)
 end
 

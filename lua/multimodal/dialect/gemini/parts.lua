@@ -1,30 +1,15 @@
 --- Parts of a prompt as Gemini writes them; what cannot be said is an error that names the part.
---- Names: encode media extend.
+--- Names: encode media.
 local contexts = require("multimodal.dialect.gemini.context")
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
+local links = require("multimodal.dialect.links")
 local media = require("multimodal.media")
-local turns = require("multimodal.dialect.turns")
+local refuse = require("multimodal.dialect.refuse")
 
-local unsupported, who, warn = turns.unsupported, contexts.who, contexts.warn
+local merge, unsupported, who, warn = fields.merge, refuse.unsupported, refuse.who, contexts.warn
 
 local M = {}
-
---- Put further fields into a table that is about to go out; they win, tables field by field.
---- @param target table
---- @param extra table?
---- @return table target
-function M.extend(target, extra)
-  for name, value in pairs(extra or {}) do
-    local own = target[name]
-    local merges = type(value) == "table" and type(own) == "table" and value[1] == nil and own[1] == nil and value ~= json.null
-    if merges and getmetatable(own) == nil and getmetatable(value) == nil then
-      target[name] = M.extend(M.extend({}, own), value)
-    else
-      target[name] = value
-    end
-  end
-  return target
-end
 
 local files_api = "https://generativelanguage.googleapis.com/v1beta/"
 
@@ -35,32 +20,22 @@ local function uploaded(part)
   return id:find("^files/") and files_api .. id or id:find("^%a[%w+.-]*://") and id or nil
 end
 
-local function is_uploaded(url)
-  return url:find("^https://[%w.-]*googleapis%.com/v%w+/files/") ~= nil
-end
-
-local function is_youtube(url)
-  local host = url:lower():match("^https?://([^/?#:]+)") or ""
-  return host == "youtu.be" or host == "youtube.com" or host:find("%.youtube%.com$") ~= nil
-end
-
 --- Whether a gateway reads a link, or why not.
 local function check_link(url, part, context, place)
-  local profile, scheme = context.profile, url:match("^(%a[%w+.-]*)://")
-  scheme = scheme and scheme:lower()
+  local profile, scheme = context.profile, links.scheme(url)
   if scheme == "gs" or scheme == "s3" then
     local buckets = profile.buckets
     if buckets == true or type(buckets) == "table" and buckets[scheme] then return true end
     return unsupported(place, ("%s reads no %s:// links; pass the file, or a link of its Files API"):format(who(profile), scheme))
   end
-  if is_uploaded(url) then
+  if links.is_uploaded(url) then
     if profile.studio_files ~= false then return true end
     return unsupported(place, who(profile) .. " does not know the files of AI Studio; pass the file, or a gs:// link")
   end
   if profile.links == false then
     return unsupported(place, who(profile) .. " fetches no links; pass { fetch = true } or the file")
   end
-  if context.generation == 2 and context.model:find("gemini%-2%.0") and not is_youtube(url) then
+  if context.generation == 2 and context.model:find("gemini%-2%.0") and not links.is_youtube(url) then
     warn(context, "%s: %s is not known to fetch links; { fetch = true } sends the bytes", place, context.model)
   end
   return part ~= nil
@@ -73,7 +48,7 @@ local function type_of_link(url, part, context, place)
   local mime = part:likely_mime()
   if mime then return mime end
   mime = usual[part.kind]
-  if not is_youtube(url) and not is_uploaded(url) then
+  if not links.is_youtube(url) and not links.is_uploaded(url) then
     warn(context, "%s: the link does not tell its type; sent as %s, or write mm.%s { url, mime = }", place, mime, part.kind)
   end
   return mime
@@ -148,7 +123,7 @@ local function of_media(part, context, place)
   fine, err = add_detail(wire, part, context, place)
   if not fine then return nil, err end
   add_clip(wire, part)
-  return M.extend(wire, part.options.extra)
+  return merge(wire, part.options.extra)
 end
 
 --- A part in a dialect's own form: Gemini's says so in its type.
@@ -157,7 +132,7 @@ local function as_written(part, place)
     return unsupported(place, ('a part of the type %q is another dialect\'s; write mm.image and the like, or { type = "gemini", ... }')
       :format(tostring(part.type)))
   end
-  local copy = M.extend({}, part)
+  local copy = merge({}, part)
   copy.type = nil
   return copy
 end
@@ -171,7 +146,7 @@ function M.encode(part, context, place)
   if media.is(part) then return of_media(part, context, place) end
   if part.type ~= "text" then return as_written(part, place) end
   if part.text == "" and part.extra == nil then return nil end
-  return M.extend({ text = part.text }, part.extra)
+  return merge({ text = part.text }, part.extra)
 end
 
 return M

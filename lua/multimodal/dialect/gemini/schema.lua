@@ -1,7 +1,7 @@
 --- JSON Schema in Google's older form, a subset of OpenAPI 3.0, for hosts that know no other.
 --- Names: convert.
 local json = require("multimodal.json")
-local turns = require("multimodal.dialect.turns")
+local refuse = require("multimodal.dialect.refuse")
 
 local M = {}
 
@@ -110,14 +110,14 @@ local function convert_keyword(made, name, value, context)
   if dropped[name] then return true end
   local write = writers[name]
   if write then return write(made, value, context) end
-  return turns.unsupported(context.place,
+  return refuse.unsupported(context.place,
     ("this host's schemas know no %s; leave it out, or describe it in words"):format(name))
 end
 
 function convert(schema, context)
   if type(schema) ~= "table" then return {} end
   if context.depth > deepest then
-    return turns.unsupported(context.place, "this host's schemas cannot contain themselves")
+    return refuse.unsupported(context.place, "this host's schemas cannot contain themselves")
   end
   if type(schema["$ref"]) == "string" then schema = followed(schema["$ref"], context.root) or {} end
   context.depth = context.depth + 1

@@ -1,8 +1,8 @@
 --- Tools and how they are chosen, as Gemini writes them.
 --- Names: add.
 local contexts = require("multimodal.dialect.gemini.context")
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
-local parts = require("multimodal.dialect.gemini.parts")
 local schemas = require("multimodal.dialect.gemini.schema")
 
 local M = {}
@@ -74,7 +74,7 @@ function M.add(body, context)
   if options.tools and options.tools[1] then fine, err = add_tools(body, context) end
   if not fine then return nil, err end
   if options.tool_choice and body.tools then
-    body.toolConfig = parts.extend({}, { functionCallingConfig = config_of(options.tool_choice) })
+    body.toolConfig = fields.merge({}, { functionCallingConfig = config_of(options.tool_choice) })
   end
   if options.parallel_tools == false then
     return contexts.cannot(context, "parallel_tools", "Gemini cannot be told to call one tool at a time; leave it out")

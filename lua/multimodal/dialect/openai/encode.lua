@@ -1,10 +1,12 @@
 --- A prompt as a chat completions request.
 --- Names: encode.
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
 local limits = require("multimodal.dialect.openai.limits")
 local media = require("multimodal.media")
 local parameters = require("multimodal.dialect.openai.parameters")
 local parts = require("multimodal.dialect.openai.parts")
+local refuse = require("multimodal.dialect.refuse")
 
 local M = {}
 
@@ -52,8 +54,8 @@ local function content_of(message, context)
   if message.role == "system" and context.profile.system == "string" then
     local texts, odd = only_text(message.content)
     if texts then return table.concat(texts, "\n\n") end
-    return parts.unsupported(place_of(context, odd),
-      (context.profile.name or "this gateway") .. " takes text alone in a system message; put it in a user message")
+    return refuse.unsupported(place_of(context, odd),
+      (refuse.who(context.profile)) .. " takes text alone in a system message; put it in a user message")
   end
   return encode_parts(message.content, context)
 end
@@ -109,11 +111,11 @@ end
 
 --- One call of the history; fields that came with it go back with it.
 local function encode_call(call, received)
-  local wire = parts.extend({}, type(received) == "table" and received or nil)
+  local wire = fields.extend({}, type(received) == "table" and received or nil)
   wire.id, wire.index = call.id, nil
   wire.type = type(wire.type) == "string" and wire.type ~= "" and wire.type or "function"
   if wire.custom then return wire end
-  local inner = parts.extend({}, type(wire["function"]) == "table" and wire["function"] or nil)
+  local inner = fields.extend({}, type(wire["function"]) == "table" and wire["function"] or nil)
   inner.name, inner.arguments = call.name, call.arguments_raw
   wire["function"] = inner
   return wire
@@ -138,8 +140,8 @@ local function sort_said(message, context, native)
       note(context, place, wire, part)
       pictures[#pictures + 1] = wire
     elseif not (part.kind == "audio" and type(native.audio) == "table" and part.id == native.audio.id) then
-      return parts.unsupported(place, ("an assistant's %s cannot go back to %s; put it in a user message"):format(
-        part.kind, context.profile.name or "this gateway"))
+      return refuse.unsupported(place, ("an assistant's %s cannot go back to %s; put it in a user message"):format(
+        part.kind, refuse.who(context.profile)))
     end
   end
   return said, pictures
@@ -177,7 +179,7 @@ local function encode_message(message, context)
   if message.wire and message.role ~= "system" then return message.wire end
   local wire, err = (encoders[message.role] or encode_other)(message, context)
   if not wire then return nil, err end
-  return message.extra and parts.extend(wire, message.extra) or wire
+  return message.extra and fields.extend(wire, message.extra) or wire
 end
 
 --- What tools showed goes out after the last answer of their step: nothing may stand between these.
@@ -199,7 +201,7 @@ end
 
 --- A request that was written by hand: only an absent model and the stream are put in.
 local function encode_raw(prompt)
-  local body = parts.extend({}, prompt.raw)
+  local body = fields.extend({}, prompt.raw)
   if body.model == nil then body.model = prompt.options.model or nil end
   if prompt.stream then
     body.stream = true

@@ -1,7 +1,8 @@
 --- Options as top-level fields of a chat request. What is not set is not sent.
 --- Names: encode.
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
-local parts = require("multimodal.dialect.openai.parts")
+local refuse = require("multimodal.dialect.refuse")
 
 local M = {}
 
@@ -19,8 +20,8 @@ local reasoning = {}
 
 function reasoning.effort(body, value, profile)
   if type(value) == "number" then
-    return parts.unsupported("reasoning", ("%s takes no number of tokens; write \"low\", \"medium\" or \"high\""):format(
-      profile.name or "this gateway"))
+    return refuse.unsupported("reasoning", ("%s takes no number of tokens; write \"low\", \"medium\" or \"high\""):format(
+      refuse.who(profile)))
   end
   body.reasoning_effort = value
   return true
@@ -38,11 +39,11 @@ end
 
 local function add_reasoning(body, value, profile)
   if profile.reasoning == false then
-    return parts.unsupported("reasoning", ("%s cannot be told how much to reason; leave it out, or send its own field by extra"):format(
-      profile.name or "this gateway"))
+    return refuse.unsupported("reasoning", ("%s cannot be told how much to reason; leave it out, or send its own field by extra"):format(
+      refuse.who(profile)))
   end
   if type(value) == "string" and not efforts[value] then
-    return parts.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
+    return refuse.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
   end
   return reasoning[profile.reasoning or "effort"](body, value, profile)
 end
@@ -52,7 +53,7 @@ local function add_tool(tools, tool)
     tools[#tools + 1] = tool
     return
   end
-  tools[#tools + 1] = parts.extend({
+  tools[#tools + 1] = fields.extend({
     type = "function",
     ["function"] = { name = tool.name, description = tool.description, parameters = tool.parameters, strict = tool.strict },
   }, tool.extra)
@@ -69,8 +70,8 @@ end
 --- Gateways that know one choice are told none: it is what they do.
 local function add_choice(body, choice, profile)
   if profile.tool_choice == "auto" and choice ~= "auto" then
-    return parts.unsupported("tool_choice", ("%s knows \"auto\" alone; leave it out, and for \"none\" the tools as well"):format(
-      profile.name or "this gateway"))
+    return refuse.unsupported("tool_choice", ("%s knows \"auto\" alone; leave it out, and for \"none\" the tools as well"):format(
+      refuse.who(profile)))
   end
   body.tool_choice = choice_of(choice)
   return true
@@ -99,7 +100,7 @@ end
 local function instruct(body, words)
   local list, first = {}, body.messages[1]
   local says = first and (first.role == "system" or first.role == "developer") and type(first.content) == "string"
-  list[1] = says and parts.extend(parts.extend({}, first), { content = first.content .. "\n\n" .. words })
+  list[1] = says and fields.extend(fields.extend({}, first), { content = first.content .. "\n\n" .. words })
     or { role = "system", content = words }
   for i = says and 2 or 1, #body.messages do list[#list + 1] = body.messages[i] end
   body.messages = json.array(list)
@@ -131,8 +132,8 @@ local refusable = { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", 
 local function refused(options, profile)
   for _, name in ipairs(refusable) do
     if options[name] and profile.refuses[name] then
-      return select(2, parts.unsupported(name,
-        ("%s does not take it; leave it out, or send it by extra"):format(profile.name or "this gateway")))
+      return select(2, refuse.unsupported(name,
+        ("%s does not take it; leave it out, or send it by extra"):format(refuse.who(profile))))
     end
   end
   return nil
@@ -166,7 +167,7 @@ function M.encode(messages, prompt, profile, warnings)
     body.stream = true
     if profile.stream_options then body.stream_options = { include_usage = true } end
   end
-  return options.extra and parts.extend(body, options.extra) or body
+  return options.extra and fields.extend(body, options.extra) or body
 end
 
 return M

@@ -1,31 +1,14 @@
 --- Content parts as the chat dialect writes them; what a gateway cannot take is an error that names the part.
---- Names: encode unsupported extend.
-local error_class = require("multimodal.error")
+--- Names: encode.
+local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
+local links = require("multimodal.dialect.links")
 local media = require("multimodal.media")
+local refuse = require("multimodal.dialect.refuse")
 
 local M = {}
 
---- @param place string    "messages[1].content[2]"
---- @param message string  what cannot be said, and the way out
---- @return nil
---- @return multimodal.Error
-function M.unsupported(place, message)
-  return nil, error_class.new { kind = "unsupported", part = place, message = place .. ": " .. message }
-end
-
---- Put further fields into a table that is about to go out; they win.
---- @param target table
---- @param extra table?
---- @return table target
-function M.extend(target, extra)
-  for name, value in pairs(extra or {}) do target[name] = value end
-  return target
-end
-
-local function who(profile)
-  return profile.name or "this gateway"
-end
+local extend, unsupported, who = fields.extend, refuse.unsupported, refuse.who
 
 --- Whether links of a kind of bucket go out as they are.
 local function reads_bucket(profile, scheme)
@@ -35,8 +18,7 @@ end
 
 --- "s3" or "gs" of a link to a bucket.
 local function bucket_of(url)
-  local scheme = url:match("^(%w+)://")
-  scheme = scheme and scheme:lower()
+  local scheme = links.scheme(url)
   return (scheme == "s3" or scheme == "gs") and scheme or nil
 end
 
@@ -49,13 +31,13 @@ local function source(part, profile, place)
   end
   if not part.url then
     if part.id then
-      return M.unsupported(place, ("an uploaded %s has no place there; pass its link or the file"):format(part.kind))
+      return unsupported(place, ("an uploaded %s has no place there; pass its link or the file"):format(part.kind))
     end
     error(place .. ": the " .. part.kind .. " was not opened before encoding", 0)
   end
   local bucket = bucket_of(part.url)
   if bucket and not reads_bucket(profile, bucket) then
-    return M.unsupported(place, ("%s reads no %s:// links; pass the file, or an https link"):format(who(profile), bucket))
+    return unsupported(place, ("%s reads no %s:// links; pass the file, or an https link"):format(who(profile), bucket))
   end
   return part.url
 end
@@ -92,17 +74,17 @@ end
 
 function writers.audio(part, profile, place)
   if profile.audio == false then
-    return M.unsupported(place, ("%s takes no audio in chat; send a transcript, or use a gateway that does"):format(who(profile)))
+    return unsupported(place, ("%s takes no audio in chat; send a transcript, or use a gateway that does"):format(who(profile)))
   end
   if not part.blob then
-    return M.unsupported(place, "audio goes out as bytes in this dialect, not as a link; pass { fetch = true } or the file")
+    return unsupported(place, "audio goes out as bytes in this dialect, not as a link; pass { fetch = true } or the file")
   end
   local format = format_of(part)
   if not format then
-    return M.unsupported(place, "the format of the audio is not known; write mm.audio { ..., format = \"wav\" }")
+    return unsupported(place, "the format of the audio is not known; write mm.audio { ..., format = \"wav\" }")
   end
   if profile.audio_formats and not profile.audio_formats[format] then
-    return M.unsupported(place, ("%s takes no %s audio; convert it to one of %s"):format(
+    return unsupported(place, ("%s takes no %s audio; convert it to one of %s"):format(
       who(profile), format, listed(profile.audio_formats)))
   end
   return { type = "input_audio", input_audio = { data = json.base64_of(part.blob), format = format } }
@@ -110,13 +92,13 @@ end
 
 function writers.video(part, profile, place)
   if part.options.fps or part.options.clip then
-    return M.unsupported(place, "fps and clip are said in Gemini's dialect alone; cut the video, or pass dialect = \"gemini\"")
+    return unsupported(place, "fps and clip are said in Gemini's dialect alone; cut the video, or pass dialect = \"gemini\"")
   end
   if not profile.video then
-    return M.unsupported(place, ("%s takes no video in chat; send frames as images, or use a gateway that does"):format(who(profile)))
+    return unsupported(place, ("%s takes no video in chat; send frames as images, or use a gateway that does"):format(who(profile)))
   end
   if part.blob and profile.video == "link" then
-    return M.unsupported(place, ("%s takes videos as https links only; pass a link"):format(who(profile)))
+    return unsupported(place, ("%s takes videos as https links only; pass a link"):format(who(profile)))
   end
   local url, err = source(part, profile, place)
   if not url then return nil, err end
@@ -129,7 +111,7 @@ local file_writers = {}
 function file_writers.openai(part, profile, place, name)
   local readable = part.blob or part.url and bucket_of(part.url)
   if not readable then
-    return M.unsupported(place, ("%s takes files as bytes, not as links; pass { fetch = true } or the file"):format(who(profile)))
+    return unsupported(place, ("%s takes files as bytes, not as links; pass { fetch = true } or the file"):format(who(profile)))
   end
   local data, err = source(part, profile, place)
   return data and { type = "file", file = { filename = name, file_data = data } }, err
@@ -143,7 +125,7 @@ end
 function file_writers.khatash(part, profile, place)
   local mime = part:likely_mime()
   if part.url and not mime then
-    return M.unsupported(place, ("%s wants the type of a file, which this link does not tell; write mm.file { url, mime = %q }")
+    return unsupported(place, ("%s wants the type of a file, which this link does not tell; write mm.file { url, mime = %q }")
       :format(who(profile), "application/pdf"))
   end
   local url, err = source(part, profile, place)
@@ -152,7 +134,7 @@ end
 
 function file_writers.file_url(part, profile, place)
   if part.blob then
-    return M.unsupported(place, ("%s takes files as https links only; pass a link, or send their text"):format(who(profile)))
+    return unsupported(place, ("%s takes files as https links only; pass a link, or send their text"):format(who(profile)))
   end
   local url, err = source(part, profile, place)
   return url and { type = "file_url", file_url = { url = url } }, err
@@ -171,7 +153,7 @@ local takes_id = { openai = true, openrouter = true }
 function writers.file(part, profile, place)
   local flavour = profile.file or "openai"
   if not file_writers[flavour] then
-    return M.unsupported(place, ("%s takes no files in chat; send their text, or pages as images"):format(who(profile)))
+    return unsupported(place, ("%s takes no files in chat; send their text, or pages as images"):format(who(profile)))
   end
   if part.id and takes_id[flavour] then return { type = "file", file = { file_id = part.id } } end
   return file_writers[flavour](part, profile, place, name_of(part))
@@ -180,9 +162,9 @@ end
 --- A text part or a part in the dialect's own form: as it is, with its further fields.
 local function as_written(part)
   if part.extra == nil then return part end
-  local copy = M.extend({}, part)
+  local copy = extend({}, part)
   copy.extra = nil
-  return M.extend(copy, part.extra)
+  return extend(copy, part.extra)
 end
 
 --- @param part multimodal.TextPart|multimodal.Media|multimodal.RawPart
@@ -194,7 +176,7 @@ function M.encode(part, profile, place)
   if not media.is(part) then return as_written(part) end
   local wire, err = writers[part.kind](part, profile, place)
   if not wire then return nil, err end
-  return M.extend(wire, part.options.extra)
+  return extend(wire, part.options.extra)
 end
 
 return M

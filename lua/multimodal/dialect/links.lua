@@ -1,0 +1,28 @@
+--- What a link leads to, as far as its words tell.
+--- Names: scheme is_youtube is_uploaded.
+local M = {}
+
+--- "https", "gs": in lower case.
+--- @param url string
+--- @return string?
+function M.scheme(url)
+  local scheme = url:match("^(%a[%w+.-]*)://")
+  return scheme and scheme:lower()
+end
+
+--- Links that a player page stands behind: some providers watch it, and no bytes can be had of it.
+--- @param url string
+--- @return boolean
+function M.is_youtube(url)
+  local host = url:lower():match("^https?://([^/?#:]+)") or ""
+  return host == "youtu.be" or host == "youtube.com" or host:find("%.youtube%.com$") ~= nil
+end
+
+--- Links of files that went up to Google's Files API: only there they mean something.
+--- @param url string
+--- @return boolean
+function M.is_uploaded(url)
+  return url:find("^https://[%w.-]*googleapis%.com/v%w+/files/") ~= nil
+end
+
+return M
