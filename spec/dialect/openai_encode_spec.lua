@@ -294,7 +294,7 @@ describe("openai encode of what came back #small", function()
     for _, name in ipairs { "tool_calls", "tool_calls_gemini", "reasoning_details", "reasoning_content", "annotations", "refusal" } do
       local state = support.run(openai, support.read("openai/stream/" .. name .. ".sse"))
       local list = messages.of { reply.new(assert(openai.finish(state))) }
-      assert.same(echoed_fixture(name), sent({ messages = list, options = {} }).messages[1], name)
+      assert.same(echoed_fixture(name), sent({ messages = list, options = { check = "off" } }).messages[1], name)
     end
   end)
 
@@ -318,6 +318,8 @@ describe("openai encode of what came back #small", function()
 
   it("drops what belongs to another dialect", function()
     local message = { role = "assistant", content = { { type = "text", text = "A" } }, dialect = "gemini", native = { parts = {} } }
-    assert.same({ role = "assistant", content = "A" }, sent({ messages = { message }, options = {} }).messages[1])
+    local body, _, warnings = sent { messages = { message, messages.new("user", "B") }, options = {} }
+    assert.same({ role = "assistant", content = "A" }, body.messages[1])
+    assert(warnings[1]:find("messages[1]", 1, true) and warnings[1]:find("gemini", 1, true), warnings[1])
   end)
 end)

@@ -1,5 +1,5 @@
 --- How a dialect says no: to what it has no word for, and to what is wrong in a prompt.
---- Names: unsupported bad left_out who.
+--- Names: unsupported bad left_out accepted unspoken who.
 local error_class = require("multimodal.error")
 
 local M = {}
@@ -35,6 +35,46 @@ function M.left_out(options, warnings, name, message)
   if check ~= "warn" then return M.unsupported(name, message .. '; check = "warn" leaves it out') end
   warnings[#warnings + 1] = ("%s was left out: %s"):format(name, message)
   return true
+end
+
+--- Options that only tune.
+local knobs = { temperature = true, top_p = true, top_k = true, n = true, seed = true, stop = true, reasoning = true }
+
+--- The options without those that only tune and that a gateway is known not to take; what shapes the reply is refused.
+--- @param options table
+--- @param names string[]     those that the dialect has words for
+--- @param profile multimodal.Profile
+--- @param warnings string[]  is appended to
+--- @return table? options    a copy where one was left out
+--- @return multimodal.Error? err
+function M.accepted(options, names, profile, warnings)
+  local kept = options
+  for _, name in ipairs(profile.refuses and names or {}) do
+    if options[name] and profile.refuses[name] then
+      local message = M.who(profile) .. " does not take it; leave it out, or send it by extra"
+      if not knobs[name] then return M.unsupported(name, message) end
+      local fine, err = M.left_out(options, warnings, name, message)
+      if not fine then return nil, err end
+      if kept == options then
+        kept = {}
+        for key, value in pairs(options) do kept[key] = value end
+      end
+      kept[name] = nil
+    end
+  end
+  return kept
+end
+
+--- A part in Gemini's own form, which says so in its type, where another dialect is spoken.
+--- @param part table
+--- @param place string
+--- @param dialect string   "openai"
+--- @return boolean? fine
+--- @return multimodal.Error? err
+function M.unspoken(part, place, dialect)
+  if part.type ~= "gemini" then return true end
+  return M.unsupported(place, ("a part in Gemini's own form cannot be said in the %s dialect; write mm.text, mm.image and the like"):format(
+    dialect))
 end
 
 --- Who listens, in words.

@@ -1,6 +1,6 @@
 --- Messages as turns, for dialects in which the user and the model speak by turns: instructions go before all else, and
 --- what one side says in a row is one turn.
---- Names: of calls arguments answered results unasked unanswered name_left foreign_left.
+--- Names: of calls arguments answered results unasked unanswered begun name_left foreign_left is_foreign.
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 local refuse = require("multimodal.dialect.refuse")
@@ -26,6 +26,8 @@ local bad, unsupported = refuse.bad, refuse.unsupported
 --- @field who string           and for people, "Gemini"
 --- @field prefill boolean?     the last turn may be the assistant's
 --- @field mid_system boolean?  instructions may stand amid a conversation
+--- @field warnings string[]    is appended to
+--- @field check string|boolean|nil  of the options: whether what is doubtful goes out
 
 local sides = { user = "user", tool = "user", assistant = "assistant", system = "system", developer = "system" }
 
@@ -93,15 +95,29 @@ local function check_user(turns, rules)
   return true
 end
 
+--- An assistant's message at the end, which the model would have to go on with: `check` says whether it goes out.
+--- @param place string
+--- @param who string
+--- @param check string|boolean|nil
+--- @param warnings string[]
+--- @return boolean? fine
+--- @return multimodal.Error? err
+function M.begun(place, who, check, warnings)
+  if check == "off" or check == false then return true end
+  local message = who .. " is not known to go on with what an assistant began; put what it shall continue into a message of the user"
+  if check ~= "warn" then return unsupported(place, message .. ', or pass check = "warn", which sends it as it is') end
+  warnings[#warnings + 1] = place .. ": " .. message
+  return true
+end
+
 local function check_ends(turns, rules)
   local last = turns[#turns]
   if not last then
     return unsupported("messages", rules.who .. " wants a message of the user beside the instructions; add mm.user { ... }")
   end
-  if last.role == "assistant" and not rules.prefill then
-    return unsupported(last[#last].place,
-      rules.who .. " does not go on with what an assistant began; put what it shall continue into a message of the user")
-  end
+  local fine, err = true, nil
+  if last.role == "assistant" and not rules.prefill then fine, err = M.begun(last[#last].place, rules.who, rules.check, rules.warnings) end
+  if not fine then return nil, err end
   return check_user(turns, rules)
 end
 
@@ -118,8 +134,10 @@ local function sort(turns, item, rules)
   if side == "system" and not amid then
     turns.system[#turns.system + 1] = item
   elseif side == "user" or not says_nothing(item.message, rules.dialect) then
-    -- An assistant that said nothing had no turn.
     add(turns, side, item)
+  else
+    -- An assistant that said nothing had no turn.
+    M.foreign_left(item.message, item.place, rules.dialect, rules.warnings)
   end
   return true
 end
@@ -196,14 +214,27 @@ function M.name_left(item, who, warnings)
 end
 
 --- What only another dialect reads of a message (its reasoning, its signatures) is left out, and said.
---- @param item multimodal.TurnItem
+--- @param message multimodal.Message
+--- @param place string
 --- @param dialect string
 --- @param warnings string[]
-function M.foreign_left(item, dialect, warnings)
-  local message = item.message
+function M.foreign_left(message, place, dialect, warnings)
   if message.native == nil or message.dialect == dialect then return end
   warnings[#warnings + 1] = ("%s: what only the %s dialect reads of it (its reasoning and the like) was left out"):format(
-    item.place, tostring(message.dialect))
+    place, tostring(message.dialect))
+end
+
+--- Whether a part of an assistant's message is one that only another dialect reads: it is left out, and said.
+--- @param part table
+--- @param message multimodal.Message
+--- @param place string   of the part
+--- @param dialect string
+--- @param warnings string[]
+--- @return boolean
+function M.is_foreign(part, message, place, dialect, warnings)
+  if message.dialect == nil or message.dialect == dialect or media.is(part) or part.type == "text" then return false end
+  warnings[#warnings + 1] = ("%s: a part that only the %s dialect reads was left out"):format(place, message.dialect)
+  return true
 end
 
 return M

@@ -122,7 +122,7 @@ end
 --- @return multimodal.Error? err  arguments that are no object
 function M.blocks(item, said, calls, context)
   local message, place = item.message, item.place
-  turns.foreign_left(item, "anthropic", context.warnings)
+  turns.foreign_left(message, place, "anthropic", context.warnings)
   local kept = message.dialect == "anthropic" and type(message.native) == "table" and message.native.content
   if not is_list(kept) then return add_calls(said, calls, place, context) end
   if says_the_same(kept, said, calls) then return copied(kept, context) end

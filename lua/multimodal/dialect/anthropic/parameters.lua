@@ -26,15 +26,8 @@ local function warn(draft, form, ...)
   draft.warnings[#draft.warnings + 1] = form:format(...)
 end
 
---- Leave out what the dialect has no word for, or refuse it: as `check` says.
 local function leave_out(draft, name, way)
-  local check = draft.options.check
-  if check == "off" or check == false then return true end
-  if check == "warn" then
-    warn(draft, "%s: %s has no such option; it was left out", name, who(draft.profile))
-    return true
-  end
-  return unsupported(name, ("%s has no such option; %s"):format(who(draft.profile), way))
+  return refuse.left_out(draft.options, draft.warnings, name, ("%s has no such option; %s"):format(who(draft.profile), way))
 end
 
 local function add_sampling(draft)
@@ -47,9 +40,9 @@ local function add_sampling(draft)
     body.stop_sequences = json.array(list)
   end
   local fine, err = true, nil
-  if options.seed then fine, err = leave_out(draft, "seed", 'leave it out, or pass check = "warn"') end
+  if options.seed then fine, err = leave_out(draft, "seed", "leave it out") end
   if fine and options.n and options.n > 1 then
-    fine, err = leave_out(draft, "n", 'ask several times, or pass check = "warn"')
+    fine, err = leave_out(draft, "n", "ask several times")
   end
   return fine, err
 end

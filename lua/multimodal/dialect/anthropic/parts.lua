@@ -167,6 +167,8 @@ local function as_written(part, context, place)
     if medium then return M.encode(medium, context, place) end
     return unsupported(place, ("a %s part of OpenAI's chat that cannot be read; write mm.image and the like"):format(part.type))
   end
+  local fine, err = refuse.unspoken(part, place, "anthropic")
+  if not fine then return nil, err end
   local copy = extend({}, part)
   copy.extra = nil
   return extend(copy, part.extra)

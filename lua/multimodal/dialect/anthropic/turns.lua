@@ -29,8 +29,9 @@ end
 local function blocks_of(item, context)
   local blocks = {}
   for i, part in ipairs(item.message.content) do
-    if not is_empty(part) then
-      local block, err = parts.encode(part, context, ("%s.content[%d]"):format(item.place, i))
+    local place = ("%s.content[%d]"):format(item.place, i)
+    if not is_empty(part) and not turns.is_foreign(part, item.message, place, "anthropic", context.warnings) then
+      local block, err = parts.encode(part, context, place)
       if not block then return nil, err end
       blocks[#blocks + 1] = block
     end
@@ -224,6 +225,7 @@ function M.encode(messages, context)
   context.ids = ids_of.new()
   local list, err = turns.of(messages, {
     dialect = "anthropic", who = parts.who(profile), prefill = true, mid_system = profile.mid_system,
+    warnings = context.warnings,
   })
   if not list then return nil, err end
   local system

@@ -41,13 +41,10 @@ local function encode_user(turn, called, ids, context)
   return wires
 end
 
---- One item of what an assistant said; nil alone where it is left out.
-local function encode_said(part, place, message, context)
-  local foreign = message.dialect ~= nil and message.dialect ~= "gemini"
-  if foreign and not media.is(part) and part.type ~= "text" then
-    warn(context, "%s: a part that only the %s dialect reads was left out", place, message.dialect)
-    return nil
-  end
+--- One part of what an assistant said; nil alone where it is left out.
+local function encode_said(item, j, context)
+  local part, place = item.message.content[j], ("%s.content[%d]"):format(item.place, j)
+  if turns.is_foreign(part, item.message, place, "gemini", context.warnings) then return nil end
   return parts.encode(part, context, place)
 end
 
@@ -65,13 +62,13 @@ local function sign(wires, context)
   end
 end
 
-local function add_slot(wires, slot, message, said, place, context)
+local function add_slot(wires, slot, item, said, context)
   local wire, err
   if slot.item then
-    wire, err = encode_said(message.content[slot.item], ("%s.content[%d]"):format(place, slot.item), message, context)
+    wire, err = encode_said(item, slot.item, context)
     for name, value in pairs(wire and type(slot.more) == "table" and slot.more or {}) do wire[name] = value end
   elseif slot.call then
-    wire, err = calls.call(said[slot.call], slot, context, place)
+    wire, err = calls.call(said[slot.call], slot, context, item.place)
   else
     wire = slot.wire
   end
@@ -84,12 +81,11 @@ end
 local function encode_model(turn, called, ids, context)
   local wires = {}
   for _, item in ipairs(turn) do
-    local message, place = item.message, item.place
-    local said = turns.calls(message)
-    turns.foreign_left(item, "gemini", context.warnings)
+    local said = turns.calls(item.message)
+    turns.foreign_left(item.message, item.place, "gemini", context.warnings)
     turns.name_left(item, "Gemini's dialect", context.warnings)
-    for _, slot in ipairs(native.slots_of(message, said)) do
-      local err = add_slot(wires, slot, message, said, place, context)
+    for _, slot in ipairs(native.slots_of(item.message, said)) do
+      local err = add_slot(wires, slot, item, said, context)
       if err then return nil, err end
       if slot.call and slot.id then ids[said[slot.call].id] = slot.id end
     end
@@ -157,7 +153,9 @@ local limits = { request = 20 * 1024 * 1024, way = "upload it first, or pass a l
 --- @return table? body
 --- @return multimodal.Error? err
 function M.body(prompt, context)
-  local list, err = turns.of(prompt.messages, { dialect = "gemini", who = "Gemini" })
+  local list, err = turns.of(prompt.messages, {
+    dialect = "gemini", who = "Gemini", warnings = context.warnings, check = context.options.check,
+  })
   if not list then return nil, err end
   local system, contents
   system, err = encode_system(list.system, context)

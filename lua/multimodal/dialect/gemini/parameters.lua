@@ -83,15 +83,10 @@ end
 
 local refusable = { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "schema", "tools", "reasoning" }
 
---- The first option that the gateway is known not to take.
 local function check_refused(context)
-  local refuses = context.profile.refuses
-  for _, name in ipairs(refuses and refusable or {}) do
-    if context.options[name] and refuses[name] then
-      return refuse.unsupported(name, refuse.who(context.profile) .. " does not take it; leave it out, or send it by extra")
-    end
-  end
-  return true
+  local kept, err = refuse.accepted(context.options, refusable, context.profile, context.warnings)
+  context.options = kept or context.options
+  return kept ~= nil, err
 end
 
 local function config_of(context)

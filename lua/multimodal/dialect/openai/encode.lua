@@ -7,6 +7,7 @@ local media = require("multimodal.media")
 local parameters = require("multimodal.dialect.openai.parameters")
 local parts = require("multimodal.dialect.openai.parts")
 local refuse = require("multimodal.dialect.refuse")
+local turns = require("multimodal.dialect.turns")
 
 local M = {}
 
@@ -132,8 +133,9 @@ local function sort_said(message, context, native)
   local said, pictures = {}, {}
   for i, part in ipairs(message.content) do
     local place = place_of(context, i)
+    local foreign = turns.is_foreign(part, message, place, "openai", context.warnings)
     if not media.is(part) then
-      said[#said + 1] = part
+      if not foreign then said[#said + 1] = part end
     elseif part.kind == "image" and context.profile.assistant_images ~= false then
       local wire, err = parts.encode(part, context.profile, place)
       if not wire then return nil, err end
@@ -149,6 +151,7 @@ end
 
 --- What an assistant said; what its gateway wants back as it came goes back as it came.
 local function encode_assistant(message, context)
+  turns.foreign_left(message, ("messages[%d]"):format(context.index), "openai", context.warnings)
   local native = message.dialect == "openai" and type(message.native) == "table" and message.native or {}
   local said, pictures = sort_said(message, context, native)
   if not said then return nil, pictures end
@@ -183,8 +186,8 @@ local function encode_message(message, context)
 end
 
 --- What tools showed goes out after the last answer of their step: nothing may stand between these.
-local function encode_messages(messages, profile, sent)
-  local wires, context = {}, { index = 0, profile = profile, sent = sent, shown = {} }
+local function encode_messages(messages, profile, sent, warnings)
+  local wires, context = {}, { index = 0, profile = profile, sent = sent, shown = {}, warnings = warnings }
   for i = 1, #messages do
     local message = messages[i]
     if context.shown[1] and message.role ~= "tool" then
@@ -197,6 +200,14 @@ local function encode_messages(messages, profile, sent)
   end
   if context.shown[1] then wires[#wires + 1] = { role = "user", content = json.array(context.shown) } end
   return json.array(wires)
+end
+
+--- An assistant's last message, unless its own fields say that it is a beginning (`prefix`, `partial`).
+local function checked_end(wires, prompt, profile, warnings)
+  local last, n = prompt.messages[#prompt.messages], #prompt.messages
+  if not last or last.role ~= "assistant" or last.extra or last.tool_calls then return wires end
+  local fine, err = turns.begun(("messages[%d]"):format(n), refuse.who(profile), prompt.options.check, warnings)
+  return fine and wires, err
 end
 
 --- A request that was written by hand: only an absent model and the stream are put in.
@@ -224,7 +235,8 @@ function M.encode(prompt, profile)
   local warnings = {}
   if prompt.raw then return request(encode_raw(prompt)), nil, warnings end
   local sent = {}
-  local messages, err = encode_messages(prompt.messages, profile, sent)
+  local messages, err = encode_messages(prompt.messages, profile, sent, warnings)
+  if messages then messages, err = checked_end(messages, prompt, profile, warnings) end
   if not messages then return nil, err, warnings end
   local body
   body, err = parameters.encode(messages, prompt, profile, warnings)

@@ -18,10 +18,10 @@ local efforts = { none = true, minimal = true, low = true, medium = true, high =
 --- How a gateway is told how much to reason: by the profile's `reasoning`, "effort" unless it says otherwise.
 local reasoning = {}
 
-function reasoning.effort(body, value, profile)
+function reasoning.effort(body, value, draft)
   if type(value) == "number" then
-    return refuse.unsupported("reasoning", ("%s takes no number of tokens; write \"low\", \"medium\" or \"high\""):format(
-      refuse.who(profile)))
+    return refuse.left_out(draft.options, draft.warnings, "reasoning",
+      ("%s takes no number of tokens; write \"low\", \"medium\" or \"high\""):format(refuse.who(draft.profile)))
   end
   body.reasoning_effort = value
   return true
@@ -37,15 +37,16 @@ function reasoning.thinking(body, value)
   return true
 end
 
-local function add_reasoning(body, value, profile)
-  if profile.reasoning == false then
-    return refuse.unsupported("reasoning", ("%s cannot be told how much to reason; leave it out, or send its own field by extra"):format(
-      refuse.who(profile)))
+local function add_reasoning(body, value, draft)
+  local how = draft.profile.reasoning
+  if how == false then
+    return refuse.left_out(draft.options, draft.warnings, "reasoning",
+      ("%s cannot be told how much to reason; leave it out, or send its own field by extra"):format(refuse.who(draft.profile)))
   end
   if type(value) == "string" and not efforts[value] then
     return refuse.unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(value))
   end
-  return reasoning[profile.reasoning or "effort"](body, value, profile)
+  return reasoning[how or "effort"](body, value, draft)
 end
 
 local function add_tool(tools, tool)
@@ -128,17 +129,6 @@ end
 
 local refusable = { "top_k", "n", "seed", "stop", "modalities", "aspect_ratio", "image_size", "voice", "audio_format", "schema", "tools" }
 
---- The first option that the gateway is known not to take.
-local function refused(options, profile)
-  for _, name in ipairs(refusable) do
-    if options[name] and profile.refuses[name] then
-      return select(2, refuse.unsupported(name,
-        ("%s does not take it; leave it out, or send it by extra"):format(refuse.who(profile))))
-    end
-  end
-  return nil
-end
-
 --- The request body of messages and options. `false` is an option that was taken away.
 --- @param messages table
 --- @param prompt multimodal.Prompt
@@ -147,17 +137,17 @@ end
 --- @return table? body
 --- @return multimodal.Error? err
 function M.encode(messages, prompt, profile, warnings)
-  local options = prompt.options
-  local err = profile.refuses and refused(options, profile)
-  if err then return nil, err end
+  local options, err = refuse.accepted(prompt.options, refusable, profile, warnings)
+  if not options then return nil, err end
   local stop, fine = options.stop, true
   local body = {
     messages = messages, model = options.model or nil, temperature = options.temperature or nil,
     top_p = options.top_p or nil, top_k = options.top_k or nil, seed = options.seed or nil, n = options.n or nil,
     stop = stop and (type(stop) == "table" or profile.stop == "list") and array(stop) or stop or nil,
   }
+  local draft = { options = options, profile = profile, warnings = warnings }
   if options.max_tokens then body[profile.max_tokens_field or "max_tokens"] = options.max_tokens end
-  if options.reasoning then fine, err = add_reasoning(body, options.reasoning, profile) end
+  if options.reasoning then fine, err = add_reasoning(body, options.reasoning, draft) end
   if not fine then return nil, err end
   add_tools(body, options)
   if options.tool_choice then fine, err = add_choice(body, options.tool_choice, profile) end

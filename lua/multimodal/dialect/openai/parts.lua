@@ -160,7 +160,9 @@ function writers.file(part, profile, place)
 end
 
 --- A text part or a part in the dialect's own form: as it is, with its further fields.
-local function as_written(part)
+local function as_written(part, place)
+  local fine, err = refuse.unspoken(part, place, "openai")
+  if not fine then return nil, err end
   if part.extra == nil then return part end
   local copy = extend({}, part)
   copy.extra = nil
@@ -173,7 +175,7 @@ end
 --- @return table? wire
 --- @return multimodal.Error? err
 function M.encode(part, profile, place)
-  if not media.is(part) then return as_written(part) end
+  if not media.is(part) then return as_written(part, place) end
   local wire, err = writers[part.kind](part, profile, place)
   if not wire then return nil, err end
   return extend(wire, part.options.extra)
