@@ -178,6 +178,7 @@ build = {
     ["multimodal.dialect.gemini.encode"] = "lua/multimodal/dialect/gemini/encode.lua",
     ["multimodal.dialect.gemini.native"] = "lua/multimodal/dialect/gemini/native.lua",
     ["multimodal.dialect.gemini.parameters"] = "lua/multimodal/dialect/gemini/parameters.lua",
+    ["multimodal.dialect.gemini.partial"] = "lua/multimodal/dialect/gemini/partial.lua",
     ["multimodal.dialect.gemini.parts"] = "lua/multimodal/dialect/gemini/parts.lua",
     ["multimodal.dialect.gemini.schema"] = "lua/multimodal/dialect/gemini/schema.lua",
     ["multimodal.dialect.gemini.sound"] = "lua/multimodal/dialect/gemini/sound.lua",

@@ -281,6 +281,14 @@ describe("anthropic encode #small", function()
       assert.same({ { type = "enabled", budget_tokens = 2000 }, 3000 }, { body.thinking, body.max_tokens })
       assert.equal(6096, sent(asked(2000)).max_tokens)
       assert.same({ type = "enabled", budget_tokens = 8192 }, sent(asked("medium", { reasoning = "budget" })).thinking)
+      for model, budget in pairs { ["claude-sonnet-4-20250514"] = true, ["claude-3-7-sonnet-20250219"] = true, ["claude-opus-4-1"] = true,
+        ["anthropic/claude-haiku-4.5"] = true, ["claude-sonnet-4-5-20250929"] = true, ["claude-opus-4-6"] = false,
+        ["claude-sonnet-5"] = false, ["claude-opus-4.10"] = false, ["claude-sonnet-4-6-20260101"] = false } do
+        local prompt = asked "high"
+        prompt.options.model = model
+        local said = sent(prompt)
+        assert.same(budget and { type = "enabled", budget_tokens = 16384 } or { type = "adaptive" }, said.thinking, model)
+      end
       refused(asked(1023), "unsupported", "reasoning", "1024")
       local over = asked(3000, nil, 3000)
       local request, err = anthropic.encode(over, profile())

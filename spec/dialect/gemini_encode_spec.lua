@@ -175,6 +175,10 @@ describe("gemini encode #small", function()
       a = { type = "STRING", nullable = true }, b = { type = "INTEGER" }, c = { type = "STRING", enum = { "x" } },
       d = { anyOf = { { type = "STRING" }, { type = "NUMBER" } } },
     } }, config.responseSchema)
+    local two = { tool, mm.tool { name = "g", parameters = { a = "string" } } }
+    local declared = sent({ "Hi", tools = two }, own).tools[1].functionDeclarations
+    assert.same({ nil, { type = "OBJECT", properties = { a = { type = "STRING" } }, required = { "a" } } },
+      { declared[1].parameters, declared[2].parameters })
     local err = refused({ "Hi", schema = { type = "object", allOf = { { type = "object" } } } }, own)
     assert.same({ "unsupported", "schema" }, { err.kind, err.part })
   end)
@@ -310,7 +314,7 @@ describe("gemini encode #small", function()
 end)
 
 describe("gemini sends back #small", function()
-  for _, name in ipairs { "thought_tool", "image", "parallel_calls", "code", "signature_last" } do
+  for _, name in ipairs { "thought_tool", "image", "parallel_calls", "code", "signature_last", "partial_calls" } do
     for _, way in ipairs { "whole", "streamed", "saved" } do
       it(("exactly what came, %s: %s"):format(way, name), function()
         local expected = assert(core.json_decode(support.read("gemini/stream/" .. name .. ".json"), { null = true, exact = true }))

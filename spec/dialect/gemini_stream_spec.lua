@@ -123,6 +123,32 @@ describe("gemini stream #small", function()
     assert.equal("start reasoning usage text text tool_start tool_delta tool_end finish usage", table.concat(types, " "))
   end)
 
+  it("ends with the block of a prompt, also amid what was said", function()
+    for name, said in pairs { blocked = "", blocked_amid = "He" } do
+      local made = reply.new(finished((support.run(gemini, support.read("gemini/stream/" .. name .. ".sse")))))
+      assert.same({ said, "content_filter", "PROHIBITED_CONTENT" }, { made.text, made.finish_reason, made.finish_reason_raw })
+      assert(made.refusal:find(name == "blocked" and "PROHIBITED_CONTENT" or "^No%.$"), made.refusal)
+    end
+    local withheld = { data = '{"candidates":[{"finishReason":"IMAGE_SAFETY"}]}', media = {} }
+    assert.equal("the reply was blocked: IMAGE_SAFETY", assert(gemini.decode(withheld)).choices[1].refusal)
+  end)
+
+  it("puts a call together whose arguments come piece by piece", function()
+    local state, deltas = support.run(gemini, support.read "gemini/stream/partial_calls.sse")
+    local calls = finished(state).choices[1].tool_calls
+    assert.same({ "find", "srv1", '{"a b":false,"days":[3,4.5],"none":null,"place":{"city":"Boston"}}' },
+      { calls[1].name, calls[1].id, calls[1].arguments_raw })
+    assert.same({ "g", { x = 1 } }, { calls[2].name, calls[2].arguments })
+    local types = {}
+    for i, delta in ipairs(deltas) do types[i] = delta.type end
+    assert.equal("start text tool_start tool_delta tool_end tool_start tool_delta tool_end finish usage", table.concat(types, " "))
+    -- A path from outside names no place far off.
+    local hostile = 'data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","willContinue":true}},{"functionCall":{'
+      .. '"partialArgs":[{"jsonPath":"$.l[4000000000]","numberValue":1},{"jsonPath":"oops","numberValue":1},{"jsonPath":"$.n[0]",'
+      .. '"numberValue":2}]}}]},"finishReason":"STOP"}]}\r\n\r\n'
+    assert.equal('{"l":[],"n":[2]}', finished((support.run(gemini, hostile))).choices[1].tool_calls[1].arguments_raw)
+  end)
+
   it("takes text that comes alone by the text path", function()
     local _, _, taken = support.run_text(gemini, support.read("gemini/stream/text.sse"))
     assert.equal(4, taken)

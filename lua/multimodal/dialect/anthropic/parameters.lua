@@ -156,8 +156,19 @@ end
 
 local efforts = { minimal = "low", low = "low", medium = "medium", high = "high", xhigh = "xhigh", max = "max" }
 
---- Tokens of thinking for each level, where a model knows budgets alone.
-local budgets = { minimal = 1024, low = 2048, medium = 8192, high = 16384, xhigh = 24576, max = 32000 }
+--- Tokens of thinking for each level, where a model knows budgets alone; with the usual max_tokens the most is 32 000.
+local budgets = { minimal = 1024, low = 2048, medium = 8192, high = 16384, xhigh = 24576, max = 27904 }
+
+--- Whether a model is known to take budgets and no levels: those before 4.6, "claude-3-7-sonnet-20250219" or
+--- "claude-sonnet-4-20250514".
+local function takes_budgets(model)
+  local name = tostring(model):lower()
+  if name:find("claude%-[23]%f[%D]") then return true end
+  local major, rest = name:match("claude%-%a+%-(%d+)(.*)$")
+  if not major or tonumber(major) ~= 4 then return major ~= nil and tonumber(major) < 4 end
+  local minor = rest:match("^[-.](%d%d?)%f[%D]")
+  return tonumber(minor or 0) < 6
+end
 
 local function add_budget(draft, tokens)
   local body, max = draft.body, draft.options.max_tokens
@@ -177,7 +188,7 @@ local function add_level(draft, level)
   if not efforts[level] then
     return unsupported("reasoning", ("%q is none of none, minimal, low, medium, high, xhigh, max"):format(tostring(level)))
   end
-  if draft.profile.reasoning == "budget" then return add_budget(draft, budgets[level]) end
+  if draft.profile.reasoning == "budget" or takes_budgets(draft.options.model) then return add_budget(draft, budgets[level]) end
   if level == "minimal" then warn(draft, "reasoning: %s has no level below low, so low is asked for", who(draft.profile)) end
   draft.body.output_config = draft.body.output_config or {}
   draft.body.output_config.effort = efforts[level]

@@ -178,19 +178,27 @@ local function explain(reason, message, warnings)
   if reason == "error" and message then warnings[#warnings + 1] = "the reply ended badly: " .. message end
 end
 
-local function read_candidate(candidate, position, known, warnings)
+--- Why a reply was withheld, in the words that came or in ours.
+local function refusal_of(what, raw, message)
+  return message or ("the %s was blocked: %s"):format(what, raw)
+end
+
+--- @param block {reason: string, message: string?}?  of the prompt, for a candidate that was cut off by it
+local function read_candidate(candidate, position, known, warnings, block)
   local reading = new_reading(known, warnings, position)
   read_parts(reading, candidate)
   local parts, calls = reading.parts, reading.calls
   local text, plain = text_of(parts)
   local raw, message = field(candidate, "finishReason"), present(field(candidate, "finishMessage"))
-  local called = calls[1] ~= nil
-  local reason = finish.read(raw, nil, called, known.complete)
+  local called, what = calls[1] ~= nil, "reply"
+  if raw == nil and block then raw, message, what = block.reason, block.message, "prompt" end
+  local reason = what == "prompt" and "content_filter" or finish.read(raw, nil, called, known.complete)
   explain(reason, message and tostring(raw) .. ": " .. message or tostring(raw), warnings)
   local thoughts = table.concat(reading.thoughts)
   return {
     text = text, parts = parts, reasoning = thoughts ~= "" and thoughts or nil,
-    refusal = reason == "content_filter" and message or nil, citations = citations_of(candidate), tool_calls = calls,
+    refusal = reason == "content_filter" and refusal_of(what, tostring(raw), message) or nil,
+    citations = citations_of(candidate), tool_calls = calls,
     finish_reason = reason, finish_reason_raw = raw ~= nil and tostring(raw) or nil,
     message = {
       role = "assistant", content = parts, plain = plain, tool_calls = called and calls or nil, dialect = "gemini",
@@ -202,18 +210,18 @@ end
 --- Why a prompt was blocked, nil where it was not.
 --- @param body table
 --- @return string? reason
---- @return table feedback
+--- @return string? message
 function M.blocked(body)
   local feedback = field(body, "promptFeedback")
-  if type(feedback) ~= "table" then return nil, {} end
-  return present(field(feedback, "blockReason")), feedback
+  if type(feedback) ~= "table" then return nil end
+  return present(field(feedback, "blockReason")), present(field(feedback, "blockReasonMessage"))
 end
 
 --- A prompt that was blocked is answered with nothing.
-local function refusal_of(reason, feedback)
+local function refused(reason, message)
   return {
     text = "", parts = {}, tool_calls = {}, finish_reason = "content_filter", finish_reason_raw = reason,
-    refusal = present(field(feedback, "blockReasonMessage")) or "the prompt was blocked: " .. reason,
+    refusal = refusal_of("prompt", reason, message),
     message = { role = "assistant", content = {}, dialect = "gemini" },
   }
 end
@@ -223,7 +231,7 @@ local function before(a, b)
   return a.position < b.position
 end
 
-local function read_candidates(body, known, warnings)
+local function read_candidates(body, known, warnings, block)
   local order, choices = {}, {}
   for i, candidate in ipairs(list(body.candidates)) do
     if type(candidate) == "table" then
@@ -231,7 +239,7 @@ local function read_candidates(body, known, warnings)
     end
   end
   table.sort(order, before)
-  for i, entry in ipairs(order) do choices[i] = read_candidate(entry.candidate, entry.position, known, warnings) end
+  for i, entry in ipairs(order) do choices[i] = read_candidate(entry.candidate, entry.position, known, warnings, block) end
   return choices
 end
 
@@ -243,9 +251,9 @@ end
 --- @return multimodal.Error?
 function M.body(body, known, event)
   local warnings = known.warnings or {}
-  local choices = read_candidates(body, known, warnings)
-  local reason, feedback = M.blocked(body)
-  if not choices[1] and reason then choices[1] = refusal_of(reason, feedback) end
+  local reason, message = M.blocked(body)
+  local choices = read_candidates(body, known, warnings, reason and { reason = reason, message = message } or nil)
+  if not choices[1] and reason then choices[1] = refused(reason, message) end
   if not choices[1] then
     local err = failure.empty(event)
     return nil, error_class.new { kind = err.kind, body = err.body, message = "the gateway sent a reply without candidates" }

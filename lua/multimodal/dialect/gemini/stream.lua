@@ -10,6 +10,7 @@ local halves = require("multimodal.dialect.halves")
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
+local partial = require("multimodal.dialect.gemini.partial")
 local sound = require("multimodal.dialect.gemini.sound")
 local usage_of = require("multimodal.dialect.gemini.usage")
 local wire = require("multimodal.dialect.gemini.wire")
@@ -49,13 +50,39 @@ local function emit(out, event)
   if out then out[#out + 1] = event end
 end
 
-local function tell_call(state, call, out)
-  if not out then return end
+local function begin_call(state, call, out)
+  if not out then return nil end
   local index = state.called
   state.called = index + 1
   emit(out, { type = "tool_start", index = index, id = call.id, name = call.name })
-  emit(out, { type = "tool_delta", index = index, delta = call.arguments_raw })
-  emit(out, { type = "tool_end", index = index, call = call })
+  return index
+end
+
+local function end_call(state, part, call, index, out)
+  state.calls[part] = call
+  emit(index and out, { type = "tool_delta", index = index, delta = call.arguments_raw })
+  emit(index and out, { type = "tool_end", index = index, call = call })
+end
+
+--- What was begun and ends without a word is as it is.
+local function close_open(state, candidate, out)
+  local open = candidate.open
+  candidate.open = nil
+  end_call(state, open.part, open:close(), open.index, out)
+end
+
+--- A call that goes on in the next parts has its place where it began.
+local function take_partial(state, candidate, part, out)
+  local exact, open = state.exact[part] or part, candidate.open
+  if not open then
+    open = partial.new(exact)
+    candidate.open, candidate.called = open, true
+    candidate:append_part(open.part)
+    state.exact[open.part], state.calls[open.part] = open.exact, open.made
+    open.index = begin_call(state, open.made, out)
+  end
+  if not open:take(exact) then return end
+  close_open(state, candidate, out)
 end
 
 local takers = {}
@@ -71,6 +98,9 @@ function takers.text(_, candidate, part, out, value)
 end
 
 function takers.functionCall(state, candidate, part, out, value)
+  if partial.is(value) or candidate.open and type(value) == "table" and field(value, "name") == nil then
+    return take_partial(state, candidate, part, out)
+  end
   candidate:append_part(part)
   if type(value) ~= "table" then return end
   local exact = field(state.exact[part] or part, "functionCall")
@@ -79,8 +109,7 @@ function takers.functionCall(state, candidate, part, out, value)
   candidate.taken = candidate.taken or {}
   candidate.taken[call.id] = true
   candidate.called = true
-  state.calls[part] = call
-  tell_call(state, call, out)
+  end_call(state, part, call, begin_call(state, call, out), out)
 end
 
 local function take_sound(candidate, part, out, value)
@@ -145,6 +174,7 @@ local function take_candidate(state, told, position, out, event, answer_at)
     end
   end
   candidate:take_meta(told)
+  if candidate.finished and candidate.open then close_open(state, candidate, shown) end
   if candidate.finished then tell_end(candidate, shown) end
 end
 
@@ -157,11 +187,14 @@ local function take_top(raw, value)
   end
 end
 
---- A prompt that was blocked ends the stream with a reason and nothing else.
+--- A prompt that was blocked ends the stream, also amid what was said.
 local function tell_block(state, out)
   local reason = decode.blocked(state.raw)
-  if not reason or state.blocked or state.order[1] then return end
+  if not reason or state.blocked then return end
   state.blocked = true
+  local first = state.candidates[0]
+  if first and first.told then return end
+  if first then first.told = true end
   emit(out, { type = "finish", reason = "content_filter", raw = reason })
 end
 

@@ -17,7 +17,10 @@ local function declaration(tool, context, place)
   end
   local err
   made.parameters, err = schemas.convert(tool.parameters, place)
-  return made.parameters and made, err
+  if not made.parameters then return nil, err end
+  -- Older models refuse an object without properties.
+  if made.parameters.properties and next(made.parameters.properties) == nil then made.parameters = nil end
+  return made
 end
 
 local function camel(name)
@@ -73,7 +76,7 @@ function M.add(body, context)
   local fine, err = true, nil
   if options.tools and options.tools[1] then fine, err = add_tools(body, context) end
   if not fine then return nil, err end
-  if options.tool_choice and body.tools then
+  if options.tool_choice then
     body.toolConfig = fields.merge({}, { functionCallingConfig = config_of(options.tool_choice) })
   end
   if options.parallel_tools == false then
