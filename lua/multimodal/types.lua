@@ -104,6 +104,8 @@
 --- @field name string
 --- @field text table            decoder text option {path, ignore, same}: where the text of a plain delta lives
 --- @field encode fun(prompt: multimodal.Prompt, profile: multimodal.Profile): multimodal.DialectRequest?, multimodal.Error?, string[]
+--- @field takes? fun(part: multimodal.Media, profile: multimodal.Profile, place: string): boolean?, multimodal.Error?
+---   whether there are words for a part at all, before its bytes are fetched or uploaded
 --- @field decode fun(event: table): multimodal.Neutral?, multimodal.Error?     a whole body: {data = JSON text, media = blobs}
 --- @field begin fun(): table                                        a state for one stream
 --- @field delta fun(state: table, event: table): multimodal.Delta[]?, multimodal.Error?

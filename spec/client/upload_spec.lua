@@ -42,7 +42,7 @@ describe("ai:upload #small", function()
       { on_upload = function(p) told[#told + 1] = p.state end }))
     assert.same({ "file", uri, "files/abc", 2 }, { part.kind, part.url, part.id, slept })
     assert.equal(32472144000, part.expires_at)
-    assert.same({ "uploading", "processing", "processing" }, told)
+    assert.same({ "running", "processing", "processing", "succeeded" }, told)
     local requests = assert(s:requests(4))
     local start, bytes = requests[1].headers, requests[2].headers
     assert.same({ "resumable", "start", "10", "application/pdf", "sk-canary" }, {
@@ -69,7 +69,7 @@ describe("ai:upload #small", function()
     s:script(server.json(200, { file = file "ACTIVE" }), { path = "/session" })
     local done = {}
     assert(ai:upload(mm.file { bytes = bytes }, { on_upload = function(p) done[#done + 1] = p.done end }))
-    assert.same({ half, half, #bytes }, done)
+    assert.same({ half, half, #bytes, #bytes }, done)
     local requests = assert(s:requests(5))
     assert.equal(core.sha256():update(bytes:sub(1, half)):hex(), requests[2].body_sha256)
     assert.equal("query", requests[4].headers["x-goog-upload-command"])
@@ -116,5 +116,53 @@ describe("ai:upload #small", function()
     assert.same({ fileData = { mimeType = "application/pdf", fileUri = uri } }, req:json().contents[1].parts[2])
     assert.equal(2, #assert(s:requests(2)))
     assert.truthy(assert(ai:request { mm.file { bytes = "%PDF-1.4" }, upload = "auto" }):json().contents[1].parts[1].inlineData)
+  end)
+
+  it("is chosen for the largest of what is too much together", function()
+    local function document(name, size) return mm.file { bytes = "%PDF-" .. name .. ("x"):rep(size), mime = "application/pdf" } end
+    begin()
+    s:script(server.json(200, { file = file "ACTIVE" }), { path = "/session" })
+    local parts = assert(ai:request { document("a", 6000000), document("b", 7000000), document("c", 5000000), upload = "auto" }):json()
+      .contents[1].parts
+    assert.truthy(parts[1].inlineData and parts[2].fileData and parts[3].inlineData)
+    assert.equal(2, #assert(s:requests(2)))
+  end)
+
+  it("is not begun where the dialect could not say the rest, nor where a gateway takes none", function()
+    local large = mm.file { bytes = "%PDF-1.4" .. ("x"):rep(3000) }
+    local request, err = ai:request { large, mm.image "s3://bucket/a.png", upload = "auto", max_inline = 1000 }
+    assert.is_nil(request)
+    assert.same({ "unsupported", "messages[1].content[2]", 0 }, { err.kind, err.part, #s:requests() })
+    local other = mm.client { base_url = s.url, api_key = "canary-k", model = "m", upload = "auto" }
+    assert.truthy(assert(other:request { large }):json().messages[1].content[1].file.file_data)
+    assert.equal(0, #s:requests())
+  end)
+
+  it("is not shared by those who have another key, and ends", function()
+    local part = mm.file { bytes = "%PDF-1.4" }
+    local other = ai:with { api_key = "canary-other" }
+    for _ = 1, 2 do
+      begin()
+      s:script(server.json(200, { file = file "ACTIVE" }), { path = "/session" })
+    end
+    for _, client in ipairs { ai, other, ai, other, ai:with { temperature = 1 } } do assert(client:upload(part)) end
+    assert.equal(4, #s:requests(4))
+    for _ = 1, 2 do
+      begin()
+      s:script(server.json(200, { file = file("ACTIVE", { expirationTime = "2001-01-01T00:00:00.5Z" }) }), { path = "/session" })
+      assert(ai:upload(mm.file { bytes = "%PDF-old" }))
+    end
+    assert.equal(8, #s:requests(8))
+  end)
+
+  it("is shown by mm.progress", function()
+    begin()
+    s:script(server.json(200, { file = file "PROCESSING" }), { path = "/session" })
+    s:script(server.json(200, file "ACTIVE"), { path = "/v1beta/files/abc" })
+    local out = { text = "" }
+    function out:write(...) self.text = self.text .. table.concat { ... } end
+    function out.flush() end
+    assert(ai:upload(mm.file { bytes = "%PDF-1.4 x" }, { on_upload = mm.progress { out = out, terminal = false } }))
+    assert.matches("^upload: running, 10 B.*\nupload: processing, 10 B.*\nupload: succeeded, 10 B", out.text)
   end)
 end)

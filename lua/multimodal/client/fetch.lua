@@ -46,21 +46,21 @@ end
 local function start(driver, hop, options, timeout, format)
   return driver:request(transport.put({
     method = "GET", url = hop.url, headers = hop.headers, timeout = timeout,
-    decoder = core.decoder { format = format, max_media = M.max_bytes },
+    decoder = core.decoder { format = format, max_media = options.max_bytes or M.max_bytes },
     connect_timeout = clocks.of(options, "connect_timeout"),
     first_byte_timeout = clocks.of(options, "first_byte_timeout"),
     idle_timeout = clocks.of(options, "idle_timeout"),
   }, transport.of(options), hop.abroad))
 end
 
-local function read(exchange, hop)
+local function read(exchange, hop, most)
   local event, err = exchange:next()
   local rest
   if event then rest, err = exchange:next() end
   exchange:close()
   if err and err.code == "too_large" then
     return nil, error_class.new {
-      kind = "too_large", code = "too_large", message = ("fetching %s: more than %d bytes"):format(urls.shown(hop.url), M.max_bytes),
+      kind = "too_large", code = "too_large", message = ("fetching %s: more than %d bytes"):format(urls.shown(hop.url), most),
     }
   end
   if err then return nil, err end
@@ -102,7 +102,7 @@ end
 local function get(first, options, under)
   local exchange, status, headers, hop = M.open(first, options, under, "bytes")
   if not exchange then return nil, status, headers end
-  if status >= 200 and status < 300 then return read(exchange, hop) end
+  if status >= 200 and status < 300 then return read(exchange, hop, options.max_bytes or M.max_bytes) end
   exchange:close()
   return M.refused(hop, status, headers)
 end
@@ -129,7 +129,7 @@ end
 --- Fetch a link. Redirects are followed by the policy, and a private address is refused at every hop.
 --- @async
 --- @param url string
---- @param options? table  clocks, private, proxies; of a reply's link multimodal.Access
+--- @param options? table  clocks, private, proxies, max_bytes; of a reply's link multimodal.Access
 --- @return userdata? blob
 --- @return multimodal.Error? err
 function M.get(url, options)

@@ -132,7 +132,10 @@ end
 local function resolved(client, list, options, warnings)
   local found, err = check_results(list)
   if not found then return nil, err end
-  found, err = resolve.messages(list, options, warnings)
+  local dialect, profile = client.dialect, client.profile
+  found, err = resolve.messages(list, options, warnings, dialect.takes and function(part, place)
+    return dialect.takes(part, profile, place)
+  end)
   if not found or options.upload ~= "auto" then return found, err end
   local copy = {}
   extend(copy, found)

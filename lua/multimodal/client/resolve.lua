@@ -1,6 +1,7 @@
 --- Before a request: files are opened, broken sources found, links fetched where that is wanted.
 --- Names: messages.
 local error_class = require("multimodal.error")
+local links = require("multimodal.dialect.links")
 local media = require("multimodal.media")
 
 local M = {}
@@ -31,18 +32,30 @@ local function compare(part, i, j, warnings)
   end
 end
 
+--- Whether the bytes of a link are wanted: not of what was uploaded, nor of a page that plays a film, which have none to give.
 local function wants_link(part, options)
-  return options.fetch and part.url and part.url:find("^[Hh][Tt][Tt][Pp]") ~= nil
+  local url = options.fetch and not part.id and part.url
+  return url and url:find("^[Hh][Tt][Tt][Pp]") ~= nil and not links.is_youtube(url) and not links.is_uploaded(url)
 end
 
-local function resolve(part, options, warnings, i, j)
+--- How links are fetched: never more than goes inside a request.
+local function fetching(options)
+  if not options.max_inline or options.upload == "auto" then return options end
+  local own = { max_bytes = math.floor(options.max_inline / 4) * 3 }
+  return setmetatable(own, { __index = options })
+end
+
+local function resolve(part, options, warnings, i, j, takes)
+  local taken, refusal = true, nil
+  if takes then taken, refusal = takes(part, at(i, j)) end
+  if not taken then return nil, refusal end
   if part.path and not part.blob and options.files == false then
     return fault({
       kind = "file", code = "forbidden",
       message = "files are off (files = false); pass { bytes = } or a URL",
     }, i, j)
   end
-  local opened, err = part:opened(wants_link(part, options) and options or nil)
+  local opened, err = part:opened(wants_link(part, options) and fetching(options) or nil)
   if not opened then return fault(err, i, j) end
   if not opened.blob then
     compare(opened, i, j, warnings)
@@ -72,12 +85,12 @@ local function copy_of(message)
 end
 
 --- The message with its media resolved: itself where nothing had to be opened, else a copy.
-local function resolve_message(message, options, warnings, i)
+local function resolve_message(message, options, warnings, i, takes)
   local resolved = message
   for j = 1, #message.content do
     local part = message.content[j]
     if media.is(part) then
-      local opened, err = resolve(part, options, warnings, i, j)
+      local opened, err = resolve(part, options, warnings, i, j, takes)
       if not opened then return nil, err end
       if opened ~= part and resolved == message then resolved = copy_of(message) end
       resolved.content[j] = opened
@@ -91,12 +104,13 @@ end
 --- @param list multimodal.Message[]
 --- @param options table
 --- @param warnings string[]  added to
+--- @param takes? fun(part: multimodal.Media, place: string): boolean?, multimodal.Error?  whether the dialect has words for it at all
 --- @return multimodal.Message[]?
 --- @return multimodal.Error? err  names the part
-function M.messages(list, options, warnings)
+function M.messages(list, options, warnings, takes)
   local resolved = list
   for i = 1, #list do
-    local message, err = resolve_message(list[i], options, warnings, i)
+    local message, err = resolve_message(list[i], options, warnings, i, takes)
     if not message then return nil, err end
     if message ~= list[i] then
       if resolved == list then resolved = copied(list) end

@@ -1,13 +1,14 @@
 --- ai:upload: bytes that go up once and are used in prompts by their link, remembered by what is in them until they expire.
 --- Names: send replace.
 local compat = require("multimodal.compat")
+local drivers = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
 
 local M = {}
 
---- How each kind of host takes a file: send(client, part, options, tell) -> part | nil, err.
+--- How each kind of host takes a file: send(client, part, options, tell) -> part | nil, err; tell(state, bytes done) -> fine | nil, err.
 local protocols = {
   gemini = compat.lazy("multimodal.client.upload.gemini"), anthropic = compat.lazy("multimodal.client.upload.anthropic"),
 }
@@ -20,20 +21,27 @@ local function part_of(given)
   return media.is(given) and given or media.attach(given)
 end
 
---- What is in a part, and as what it goes.
-local function key_of(part)
-  return part.blob:sha256() .. " " .. tostring(part:mime())
+--- What is in a part, and as what it goes, where.
+local function key_of(client, part)
+  return ("%s %s %s"):format(client.profile.upload, part.blob:sha256(), tostring(part:mime()))
+end
+
+--- What a client remembers: files belong to whose key sent them.
+local function memory_of(client)
+  local shelf, owner = client.shelf, client.given.api_key or "the environment's"
+  shelf.uploads = shelf.uploads or {}
+  shelf.uploads[owner] = shelf.uploads[owner] or {}
+  return shelf.uploads[owner]
 end
 
 local function remembered(client, part)
-  local known = client.shelf.uploads and client.shelf.uploads[key_of(part)]
+  local known = memory_of(client)[key_of(client, part)]
   if known and (not known.expires_at or known.expires_at > os.time() + 60) then return known end
   return nil
 end
 
 local function remember(client, part, made)
-  client.shelf.uploads = client.shelf.uploads or {}
-  client.shelf.uploads[key_of(part)] = made
+  memory_of(client)[key_of(client, part)] = made
   return made
 end
 
@@ -63,12 +71,29 @@ local function opened_of(client, part, options)
   return opened
 end
 
---- A hook that returns false stops the upload.
-local function teller(options)
-  return function(progress)
-    if not options.on_upload or options.on_upload(progress) ~= false then return true end
+--- Tells the hook of the upload how far it is; one that returns false stops it.
+local function teller(client, options, total)
+  local hook = options.on_upload
+  local now = options.clock and options.clock.now or (client.driver or drivers.current()).now
+  local began, last = now(), 0
+  return function(state, done)
+    last = done or last
+    local fine = not hook or hook { what = "upload", state = state, elapsed = now() - began, done = last, total = total } ~= false
+    if fine then return true end
     return nil, error_class.new { kind = "cancelled", code = "hook", message = "a hook returned false" }
   end
+end
+
+local function send(client, part, options)
+  local total = part.blob:size()
+  local tell = teller(client, options, total)
+  local made, err = protocols[client.profile.upload].send(client, part, options, tell)
+  if made then
+    tell("succeeded", total)
+    return made
+  end
+  if err.kind ~= "cancelled" then tell("failed") end
+  return nil, err
 end
 
 --- @async
@@ -79,8 +104,7 @@ end
 --- @return multimodal.Error? err
 function M.send(client, given, more)
   options_table.check(more or {})
-  local protocol = protocols[client.profile.upload or ""]
-  if not protocol then
+  if not protocols[client.profile.upload or ""] then
     return fail(client, {
       kind = "unsupported", code = "upload", message = client.name .. " takes no uploads in this dialect; send the bytes, or a link",
     })
@@ -90,17 +114,56 @@ function M.send(client, given, more)
   if not part then return fail(client, err) end
   local made = remembered(client, part)
   if not made then
-    made, err = protocol.send(client, part, options, teller(options))
+    made, err = send(client, part, options)
     if not made then return fail(client, err) end
     remember(client, part, made)
   end
   return equipped(made, part)
 end
 
-local usual_most = 20 * 1024 * 1024 -- characters of base64
+local usual_most = 20 * 1024 * 1024 -- characters of base64 in a request
 
-local function is_large(part, most)
-  return media.is(part) and part.blob ~= nil and math.ceil(part.blob:size() / 3) * 4 > most
+local function encoded(bytes)
+  return math.ceil(bytes / 3) * 4
+end
+
+--- What one part of a kind may weigh inside a request, in characters of base64.
+local function most_of(part, options, limits, whole)
+  if options.max_inline then return options.max_inline end
+  local bytes = limits[part.kind] and limits[part.kind].bytes
+  return bytes and math.min(whole, encoded(bytes)) or whole
+end
+
+--- The parts with bytes in messages, the largest first, and what they weigh together.
+local function inline_of(list)
+  local items, total = {}, 0
+  for i, message in ipairs(list) do
+    for j, part in ipairs(message.content) do
+      if media.is(part) and part.blob then
+        local size = encoded(part.blob:size())
+        items[#items + 1], total = { i = i, j = j, part = part, size = size, order = #items }, total + size
+      end
+    end
+  end
+  table.sort(items, function(a, b)
+    if a.size ~= b.size then return a.size > b.size end
+    return a.order < b.order
+  end)
+  return items, total
+end
+
+--- The parts that do not go inside a request: each that is too large by itself, and the largest of what is too much together.
+local function chosen(client, list, options)
+  local limits = client.profile.limits or {}
+  local whole = limits.request or usual_most
+  local items, total = inline_of(list)
+  local some = {}
+  for _, item in ipairs(items) do
+    if item.size > most_of(item.part, options, limits, whole) or total > whole then
+      some[#some + 1], total = item, total - item.size
+    end
+  end
+  return some
 end
 
 --- A message with one part in another's place.
@@ -113,7 +176,17 @@ local function with_part(message, at, part)
   return setmetatable(copy, getmetatable(message))
 end
 
---- Upload the parts of messages that are too large to go inside a request, where upload = "auto" asks for it.
+--- What the dialect could not say of the messages anyway is found before anything goes up.
+local function check(client, list, options)
+  local wire, err = client.dialect.encode({ messages = list, options = { model = options.model, check = options.check } }, client.profile)
+  return wire ~= nil, err
+end
+
+--- Options of a call that hold for its uploads too.
+local carried = { "on_upload", "clock", "retries", "max_retry_after", "connect_timeout", "first_byte_timeout", "idle_timeout", "timeout" }
+
+--- Upload the parts of messages that are too large to go inside a request, where upload = "auto" asks for it. A gateway that
+--- takes no uploads is sent the bytes.
 --- @async
 --- @param client multimodal.Client
 --- @param list multimodal.Message[]  media at hand; changed where a part is replaced
@@ -121,18 +194,20 @@ end
 --- @return multimodal.Message[]? list
 --- @return multimodal.Error? err
 function M.replace(client, list, options)
-  local most = options.max_inline or usual_most
-  for i, message in ipairs(list) do
-    for j, part in ipairs(message.content) do
-      if is_large(part, most) then
-        local made, err = M.send(client, part, { on_upload = options.on_upload })
-        if not made then
-          err.part = err.part or ("messages[%d].content[%d]"):format(i, j)
-          return nil, err
-        end
-        list[i] = with_part(list[i], j, made)
-      end
+  local some = protocols[client.profile.upload or ""] and chosen(client, list, options) or {}
+  if not some[1] then return list end
+  local fine, err = check(client, list, options)
+  if not fine then return nil, err end
+  local own = {}
+  for _, name in ipairs(carried) do own[name] = options[name] end
+  for _, item in ipairs(some) do
+    local made
+    made, err = M.send(client, item.part, own)
+    if not made then
+      err.part = err.part or ("messages[%d].content[%d]"):format(item.i, item.j)
+      return nil, err
     end
+    list[item.i] = with_part(list[item.i], item.j, made)
   end
   return list
 end

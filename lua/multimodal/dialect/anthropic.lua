@@ -6,6 +6,7 @@ local count = require("multimodal.dialect.anthropic.count")
 local decode = require("multimodal.dialect.anthropic.decode")
 local encode = require("multimodal.dialect.anthropic.encode")
 local failure = require("multimodal.dialect.failure")
+local parts = require("multimodal.dialect.anthropic.parts")
 local stream = require("multimodal.dialect.anthropic.stream")
 
 --- @type multimodal.Dialect
@@ -13,6 +14,7 @@ local M = {
   name = "anthropic",
   text = { path = { "delta", "text" }, ignore = {}, same = { "type", "index" } },
   encode = encode.encode,
+  takes = parts.takes,
   decode = decode.decode,
   begin = stream.begin,
   delta = stream.delta,

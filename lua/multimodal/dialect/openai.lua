@@ -5,6 +5,7 @@
 local decode = require("multimodal.dialect.openai.decode")
 local encode = require("multimodal.dialect.openai.encode")
 local failure = require("multimodal.dialect.failure")
+local parts = require("multimodal.dialect.openai.parts")
 local stream = require("multimodal.dialect.openai.stream")
 
 --- @type multimodal.Dialect
@@ -16,6 +17,7 @@ local M = {
     same = { "id", "object", "created", "model", "system_fingerprint", "service_tier", "provider" },
   },
   encode = encode.encode,
+  takes = parts.takes,
   decode = decode.decode,
   begin = stream.begin,
   delta = stream.delta,

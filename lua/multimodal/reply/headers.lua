@@ -1,5 +1,5 @@
 --- What the headers of a reply say about it, whoever sent it.
---- Names: get request_id retry_after reset remaining should_retry.
+--- Names: get request_id retry_after reset remaining should_retry moment.
 local M = {}
 
 --- A header by its lower-case name; the first value where there are several.
@@ -112,7 +112,9 @@ local function duration(text_of)
 end
 
 --- Seconds since 1970 of a moment as RFC 3339 writes it.
-local function moment(text_of)
+--- @param text_of string
+--- @return number?
+function M.moment(text_of)
   local year, month, day, hour, minute, rest = text_of:match("^(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(.*)$")
   local second, zone = (rest or ""):match("^(%d%d%.?%d*)(.*)$")
   if not second then return nil end
@@ -133,7 +135,7 @@ local function until_full(value, from)
     if number >= least_s then number = (number >= least_ms and number / 1000 or number) - from end
     return wait(math.max(0, number))
   end
-  local at = moment(value)
+  local at = M.moment(value)
   return at and math.max(0, at - from) or duration(value)
 end
 

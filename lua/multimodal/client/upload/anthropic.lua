@@ -1,4 +1,4 @@
---- Anthropic's Files API: one multipart request, after which a file is known by its id until it is deleted.
+--- Anthropic's Files API: one multipart request, after which a file is known by its id until it expires.
 --- Names: send.
 local attempts = require("multimodal.client.attempts")
 local core = require("multimodal.core")
@@ -7,6 +7,7 @@ local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
+local reply_headers = require("multimodal.reply.headers")
 local request = require("multimodal.client.request")
 
 local M = {}
@@ -48,26 +49,29 @@ end
 --- @param client multimodal.Client
 --- @param part multimodal.Media   its bytes at hand
 --- @param options table
---- @param tell fun(progress: table): boolean?, multimodal.Error?
+--- @param tell fun(state: string, done: integer): boolean?, multimodal.Error?
 --- @return multimodal.Media?
 --- @return multimodal.Error? err  maybe_accepted where the file may be there though no answer came
 function M.send(client, part, options, tell)
   local total = part.blob:size()
-  local fine, stopped = tell { what = "upload", state = "uploading", done = 0, total = total }
+  local fine, stopped = tell("running", 0)
   if not fine then return nil, stopped end
   local mark = boundary()
   local body, fault = body_of(part, mark)
   if not body then return nil, error_class.new(fault) end
-  local plain = options_table.over(options, { trailing_slash = false, model = false, on_text = false, on_event = false })
+  local plain = options_table.over(options, {
+    trailing_slash = false, model = false, on_text = false, on_event = false,
+    on_upload = function(progress) return tell("running", math.min(progress.done, total)) or false end,
+  })
   local head = { ["Content-Type"] = "multipart/form-data; boundary=" .. mark, ["anthropic-beta"] = "files-api-2025-04-14" }
   local file, err = attempts.run(setmetatable({
     method = "POST", url = request.url(client, "/files", nil, plain), plan = headers.plan(client, plain, head, false), body = body,
     client = client, options = plain, warnings = {}, streams = false, decoder = { format = "bytes" },
   }, Call), "create", read)
   if not file then return nil, err end
-  fine, stopped = tell { what = "upload", state = "uploading", done = total, total = total }
-  if not fine then return nil, stopped end
-  return media.new(part.kind, { file_id = file.id })
+  local made = media.new(part.kind, { file_id = file.id })
+  made.expires_at = type(file.expires_at) == "string" and reply_headers.moment(file.expires_at) or nil
+  return made
 end
 
 return M

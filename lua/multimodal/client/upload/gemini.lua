@@ -9,6 +9,7 @@ local jobs = require("multimodal.runtime.jobs")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
+local reply_headers = require("multimodal.reply.headers")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -108,7 +109,7 @@ local function send_all(client, session, part, options, tell)
     failures = failure and there <= offset and failures + 1 or 0
     if failures > (options.retries or 2) then return nil, failure end
     offset = there
-    local fine, stopped = tell { what = "upload", state = "uploading", done = offset, total = blob:size() }
+    local fine, stopped = tell("running", offset)
     if not fine then return nil, stopped end
     if answer then return answer.value.file or answer.value end
   end
@@ -126,7 +127,7 @@ local function wait(client, file, part, options, tell)
     if type(file.name) ~= "string" or type(file.uri) ~= "string" then return broken "the upload ended without a file" end
     if file.state == "FAILED" then return failed(file) end
     if file.state ~= "PROCESSING" then return file end
-    local fine, stopped = tell { what = "upload", state = "processing", done = part.blob:size(), total = part.blob:size() }
+    local fine, stopped = tell("processing", part.blob:size())
     if not fine then return nil, stopped end
     sleep(usual_wait)
     local err
@@ -137,21 +138,11 @@ local function wait(client, file, part, options, tell)
   return nil, error_class.new { kind = "timeout", code = "total", message = "the uploaded file was not ready in time" }
 end
 
---- Seconds since 1970 of an RFC 3339 time in UTC.
-local function time_of(text)
-  local y, mo, d, h, mi, s = tostring(text):match("^(%d+)%-(%d+)%-(%d+)T(%d+):(%d+):(%d+)")
-  if not y then return nil end
-  y, mo, d = tonumber(y), tonumber(mo), tonumber(d)
-  if mo <= 2 then y, mo = y - 1, mo + 12 end
-  local days = 365 * y + math.floor(y / 4) - math.floor(y / 100) + math.floor(y / 400) + math.floor((153 * (mo - 3) + 2) / 5) + d - 719469
-  return days * 86400 + tonumber(h) * 3600 + tonumber(mi) * 60 + tonumber(s)
-end
-
 --- @async
 --- @param client multimodal.Client
 --- @param part multimodal.Media   its bytes at hand
 --- @param options table
---- @param tell fun(progress: table): boolean?, multimodal.Error?
+--- @param tell fun(state: string, done: integer): boolean?, multimodal.Error?
 --- @return multimodal.Media?
 --- @return multimodal.Error? err
 function M.send(client, part, options, tell)
@@ -162,7 +153,7 @@ function M.send(client, part, options, tell)
   if file then file, err = wait(client, file, part, options, tell) end
   if not file then return nil, err end
   local made = media.from_url(part.kind, file.uri, { mime = type(file.mimeType) == "string" and file.mimeType or part:mime() })
-  made.id, made.expires_at = file.name, time_of(file.expirationTime)
+  made.id, made.expires_at = file.name, type(file.expirationTime) == "string" and reply_headers.moment(file.expirationTime) or nil
   return made
 end
 

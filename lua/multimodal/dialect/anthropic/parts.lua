@@ -1,5 +1,5 @@
 --- Content parts as blocks of the Messages dialect; what it cannot say is an error that names the part.
---- Names: encode who.
+--- Names: encode takes who.
 local error_class = require("multimodal.error")
 local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
@@ -124,13 +124,16 @@ local instead = {
   video = "send frames as images, or ask a dialect that sees videos (gemini)",
 }
 
-local function never(kind)
-  return function(_, context, place)
-    return unsupported(place, ("%s takes no %s; %s"):format(who(context.profile), kind, instead[kind]))
-  end
+--- Whether there are words for a part at all, wherever its bytes come from.
+--- @param part multimodal.Media
+--- @param profile multimodal.Profile
+--- @param place string
+--- @return boolean? fine
+--- @return multimodal.Error? err
+function M.takes(part, profile, place)
+  if not instead[part.kind] then return true end
+  return unsupported(place, ("%s takes no %s; %s"):format(who(profile), part.kind, instead[part.kind]))
 end
-
-writers.audio, writers.video = never("audio"), never("video")
 
 --- A part in the form of OpenAI's chat, as users write it by hand, as a part of ours.
 local from_chat = {}
@@ -182,6 +185,8 @@ end
 --- @return multimodal.Error? err
 function M.encode(part, context, place)
   if not media.is(part) then return as_written(part, context, place) end
+  local taken, refusal = M.takes(part, context.profile, place)
+  if not taken then return nil, refusal end
   local block, err = writers[part.kind](part, context, place)
   if not block then return nil, err end
   context.sent[#context.sent + 1] = { place = place, type = block.type, part = part }

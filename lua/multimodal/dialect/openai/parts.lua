@@ -1,5 +1,5 @@
 --- Content parts as the chat dialect writes them; what a gateway cannot take is an error that names the part.
---- Names: encode.
+--- Names: encode takes.
 local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
 local links = require("multimodal.dialect.links")
@@ -73,9 +73,6 @@ local function listed(set)
 end
 
 function writers.audio(part, profile, place)
-  if profile.audio == false then
-    return unsupported(place, ("%s takes no audio in chat; send a transcript, or use a gateway that does"):format(who(profile)))
-  end
   if not part.blob then
     return unsupported(place, "audio goes out as bytes in this dialect, not as a link; pass { fetch = true } or the file")
   end
@@ -91,12 +88,6 @@ function writers.audio(part, profile, place)
 end
 
 function writers.video(part, profile, place)
-  if part.options.fps or part.options.clip then
-    return unsupported(place, "fps and clip are said in Gemini's dialect alone; cut the video, or pass dialect = \"gemini\"")
-  end
-  if not profile.video then
-    return unsupported(place, ("%s takes no video in chat; send frames as images, or use a gateway that does"):format(who(profile)))
-  end
   if part.blob and profile.video == "link" then
     return unsupported(place, ("%s takes videos as https links only; pass a link"):format(who(profile)))
   end
@@ -152,11 +143,41 @@ local takes_id = { openai = true, openrouter = true }
 
 function writers.file(part, profile, place)
   local flavour = profile.file or "openai"
-  if not file_writers[flavour] then
-    return unsupported(place, ("%s takes no files in chat; send their text, or pages as images"):format(who(profile)))
-  end
   if part.id and takes_id[flavour] then return { type = "file", file = { file_id = part.id } } end
   return file_writers[flavour](part, profile, place, name_of(part))
+end
+
+--- What each kind wants of a gateway.
+local wants = {}
+
+function wants.audio(_, profile, place)
+  if profile.audio ~= false then return true end
+  return unsupported(place, ("%s takes no audio in chat; send a transcript, or use a gateway that does"):format(who(profile)))
+end
+
+function wants.video(part, profile, place)
+  if part.options.fps or part.options.clip then
+    return unsupported(place, "fps and clip are said in Gemini's dialect alone; cut the video, or pass dialect = \"gemini\"")
+  end
+  if profile.video then return true end
+  return unsupported(place, ("%s takes no video in chat; send frames as images, or use a gateway that does"):format(who(profile)))
+end
+
+function wants.file(_, profile, place)
+  if file_writers[profile.file or "openai"] then return true end
+  return unsupported(place, ("%s takes no files in chat; send their text, or pages as images"):format(who(profile)))
+end
+
+--- Whether there are words for a part at all, wherever its bytes come from.
+--- @param part multimodal.Media
+--- @param profile multimodal.Profile
+--- @param place string
+--- @return boolean? fine
+--- @return multimodal.Error? err
+function M.takes(part, profile, place)
+  local want = wants[part.kind]
+  if not want then return true end
+  return want(part, profile, place)
 end
 
 --- A text part or a part in the dialect's own form: as it is, with its further fields.
@@ -176,6 +197,8 @@ end
 --- @return multimodal.Error? err
 function M.encode(part, profile, place)
   if not media.is(part) then return as_written(part, place) end
+  local taken, refusal = M.takes(part, profile, place)
+  if not taken then return nil, refusal end
   local wire, err = writers[part.kind](part, profile, place)
   if not wire then return nil, err end
   return extend(wire, part.options.extra)
