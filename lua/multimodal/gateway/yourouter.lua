@@ -16,7 +16,8 @@ return {
   dialects = {
     gemini = {
       prefix = "/projects/cognition/locations/us/publishers/google", headers = { vendor = "google" }, buckets = { gs = true },
-      warns = {}, limits = {},
+      warns = {},
+      limits = require("multimodal.gateway.google").limits,
     },
     anthropic = {
       headers = { ["anthropic-version"] = "2023-06-01", vendor = "anthropic" }, warns = {},
