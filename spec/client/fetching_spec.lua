@@ -45,7 +45,8 @@ describe("fetch = true", function()
 
   it("leaves links that have no bytes to give", function()
     local uploaded, page = "https://generativelanguage.googleapis.com/v1beta/files/abc", "https://www.youtube.com/watch?v=x"
-    local parts = assert(client("google"):request { mm.file { uploaded, mime = "application/pdf" }, mm.video(page) }):json().contents[1].parts
+    local prompt = { mm.file { uploaded, mime = "application/pdf" }, mm.video(page) }
+    local parts = assert(client("google"):request(prompt)):json().contents[1].parts
     assert.same({ uploaded, page }, { parts[1].fileData.fileUri, parts[2].fileData.fileUri })
   end)
 end)

@@ -37,7 +37,7 @@ describe("anthropic", function()
     return server.json(200, value or whole, { headers = headers })
   end
 
-  it("Y11 Y12 is spoken at YouRouter with Bearer, its version and its vendor", function()
+  it("Y-R10, Y11, Y12 is spoken at YouRouter with Bearer, its version and its vendor", function()
     local your = mm.client { gateway = "yourouter", dialect = "anthropic", api_key = "canary-k", model = "claude-sonnet-4-20250514" }
     local prompt = { "Describe this image in one sentence.", mm.image { bytes = core.base64_decode "/9j/4AAQSkZJRg==" }, max_tokens = 300 }
     local request = assert(your:request(prompt))

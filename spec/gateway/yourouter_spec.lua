@@ -1,4 +1,4 @@
---- What YouRouter's guide asks for: Y-R1 to Y-R8 and Y-R12 to Y-R15, at `/v1/chat/completions`.
+--- What YouRouter's guide asks for: Y-R1 to Y-R9 and Y-R12 to Y-R15, in its three dialects; Y-R10 is in anthropic_spec.
 local core = require("multimodal.core")
 local gateway = require("support.gateway")
 local mm = require("multimodal")
@@ -143,7 +143,7 @@ describe("yourouter", function()
     assert(request.warnings[1]:find("Gemini", 1, true))
   end)
 
-  it("says its Gemini sample in Gemini's dialect, to the byte in URL and headers", function()
+  it("Y-R9, Y9, Y10 says its Gemini sample in Gemini's dialect, to the byte in URL and headers", function()
     local jpg = gateway.bytes(gateway.media().jpg)
     local gm = mm.client { gateway = "yourouter", dialect = "gemini", base_url = s.url .. "/v1", api_key = "sk-canary",
       model = "gemini-2.5-flash" }
@@ -162,4 +162,36 @@ describe("yourouter", function()
     assert.equal("https://api.yourouter.ai/v1/projects/cognition/locations/us/publishers/google/models/gemini-2.5-flash:generateContent",
       assert(own:request "Hi").url)
   end)
+
+  local native = {
+    gemini = {
+      "/v1/projects/cognition/locations/us/publishers/google/models/m:generateContent", { vendor = "google" },
+      { candidates = { { finishReason = "STOP", content = { parts = { { text = "ok" } } } } } },
+    },
+    anthropic = {
+      "/v1/messages", { vendor = "anthropic", ["anthropic-version"] = "2023-06-01" },
+      { type = "message", content = { { type = "text", text = "ok" } }, stop_reason = "end_turn" },
+    },
+  }
+  for dialect, case in pairs(native) do
+    it("Y-R1, Y-R2 takes text and pictures at the address of " .. dialect .. " where that is asked for", function()
+      local own = mm.client { gateway = "yourouter", base_url = s.url .. "/v1", api_key = "sk-canary", dialect = dialect, model = "m" }
+      for _, prompt in ipairs { "Hello", { "What is it?", mm.image { bytes = "\137PNG\r\n\26\n" } } } do
+        s:script(server.json(200, case[3]))
+        local before = #s:requests()
+        assert.equal("ok", assert(own:generate(prompt)).text)
+        local request = s:requests(before + 1)[before + 1]
+        assert.same({ "POST", case[1] }, { request.method, request.path })
+        local expected = {
+          authorization = "Bearer sk-canary", ["content-type"] = "application/json", accept = "application/json",
+          host = s.url:match("//(.*)"), ["content-length"] = tostring(#request.body),
+        }
+        for name, value in pairs(case[2]) do expected[name] = value end
+        local sent = {}
+        for name, value in pairs(request.headers) do sent[name] = value end
+        sent["user-agent"], sent["accept-encoding"] = nil, nil
+        assert.same(expected, sent)
+      end
+    end)
+  end
 end)
