@@ -19,7 +19,8 @@ do
   lua = arg[lowest]
 end
 
-local keys = { "MULTIMODAL_CLIENT", "OPENAI_API_KEY", "YOUROUTER_API_KEY", "OPENROUTER_API_KEY", "KHATASH_API_KEY" }
+local keys = { "MULTIMODAL_CLIENT", "OPENAI_API_KEY", "YOUROUTER_API_KEY", "OPENROUTER_API_KEY", "KHATASH_API_KEY", "GEMINI_API_KEY",
+  "ANTHROPIC_API_KEY" }
 
 --- A search path that holds from any folder.
 local function absolute(path)
@@ -63,7 +64,9 @@ describe("an example", function()
       ["chat.lua"] = { cat, "How would you paint it?", "Where were we?" },
       ["compare.lua"] = { cat, "openai/gpt-4o-mini, ", "google/gemini-2.5-flash, ", "anthropic/claude-sonnet-4, " },
       ["describe.lua"] = { cat },
-      ["dialects.lua"] = { "openai: I received", "gemini: I received", cat, "sunny over Paris" },
+      ["continue.lua"] = { "google: I received", cat, "anthropic: You said", "google: You said", "only the anthropic dialect reads",
+        "6 messages" },
+      ["dialects.lua"] = { "openai: I received", "gemini: I received", "anthropic: I received", cat, "sunny over Paris" },
       ["extract.lua"] = { "1 lines so far", "urgency low" },
       ["picture.lua"] = { "saved /", "image/png", "What is in this picture?" },
       ["read_pdf.lua"] = { "application/pdf, " .. seen(made.pdf), 'You said: "Who wrote it?"' },

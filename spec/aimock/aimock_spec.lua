@@ -1,20 +1,7 @@
 --- Against a mock gateway that others wrote: @copilotkit/aimock (it takes wrong shapes, so it proves only half).
 
+local aimock = require("aimock.support")
 local mm = require("multimodal")
-
---- Start the gateway; its standard input is ours, so it ends with us.
-local function start()
-  local out = os.tmpname()
-  local stop = assert(io.popen("node spec/aimock/server.mjs > " .. out, "w"))
-  for _ = 1, 200 do
-    local file = assert(io.open(out))
-    local url = file:read("*l")
-    file:close()
-    if url then return url, stop, out end
-    os.execute("sleep 0.05")
-  end
-  error("aimock did not start")
-end
 
 local function red_cat()
   local path = os.tmpname() .. ".png"
@@ -27,7 +14,7 @@ local function speaks_chat(gateway, root)
   local url, stop, out, ai
 
   setup(function()
-    url, stop, out = start()
+    url, stop, out = aimock.start()
     ai = mm.client { gateway = gateway, base_url = url .. root, api_key = "mock", model = "openai/gpt-4o", retries = 0 }
   end)
 
@@ -93,9 +80,7 @@ local function speaks_chat(gateway, root)
   end)
 
   it("keeps what had arrived before a cut", function()
-    local stream, texts = assert(ai:stream "cut me off"), {}
-    for text in stream:text() do texts[#texts + 1] = text end
-    local reply, err = stream:reply()
+    local texts, reply, err = aimock.read(assert(ai:stream "cut me off"))
     assert.is_nil(reply)
     assert.equal("truncated", err.kind)
     assert.equal(table.concat(texts), err.partial.text)
@@ -103,13 +88,7 @@ local function speaks_chat(gateway, root)
   end)
 
   it("has two parallel calls answered in a second turn, whole and streamed", function()
-    local weather = mm.tool {
-      name = "weather", parameters = { city = "string" },
-      run = function(arguments)
-        if arguments.city ~= "Paris" then return nil, "no " .. arguments.city end
-        return { sky = arguments.city }
-      end,
-    }
+    local weather = aimock.weather(mm)
     local prompt = { "Compare the weather", tools = { weather } }
     local whole = assert(ai:generate(prompt))
     assert.equal("Paris is sunny; the other I cannot find.", whole.text)

@@ -1,23 +1,11 @@
 --- Gemini's dialect against a mock gateway that others wrote: @copilotkit/aimock.
+local aimock = require("aimock.support")
 local mm = require("multimodal")
-
-local function start()
-  local out = os.tmpname()
-  local stop = assert(io.popen("node spec/aimock/server.mjs > " .. out, "w"))
-  for _ = 1, 200 do
-    local file = assert(io.open(out))
-    local url = file:read("*l")
-    file:close()
-    if url then return url, stop, out end
-    os.execute("sleep 0.05")
-  end
-  error("aimock did not start")
-end
 
 describe("gemini at aimock #aimock", function()
   local url, stop, out, ai
   setup(function()
-    url, stop, out = start()
+    url, stop, out = aimock.start()
     ai = mm.client { gateway = "google", base_url = url .. "/v1beta", api_key = "mock", model = "gemini-2.5-flash", retries = 0 }
   end)
   teardown(function()
@@ -28,9 +16,8 @@ describe("gemini at aimock #aimock", function()
   it("answers text, whole and streamed", function()
     assert.equal("Hi there!", assert(ai:generate "hello").text)
     local whole = assert(ai:generate "unicode")
-    local stream, texts = assert(ai:stream "unicode"), {}
-    for text in stream:text() do texts[#texts + 1] = text end
-    local reply = assert(stream:reply())
+    local texts, reply = aimock.read(assert(ai:stream "unicode"))
+    assert(reply)
     assert.same({ whole.text, whole.text, "stop", "complete" }, { table.concat(texts), reply.text, reply.finish_reason, reply.outcome })
     assert.is_true(#texts > 10)
   end)
@@ -40,10 +27,7 @@ describe("gemini at aimock #aimock", function()
   end)
 
   it("runs two tools at once, and their results come back", function()
-    local weather = mm.tool { name = "weather", parameters = { city = "string" }, run = function(arguments)
-      if arguments.city == "Paris" then return { sky = "Paris" } end
-      return nil, "no " .. arguments.city
-    end }
+    local weather = aimock.weather(mm)
     for _, method in ipairs { "generate", "stream" } do
       local reply, err = ai[method](ai, { "Compare the weather", tools = { weather } })
       if method == "stream" and reply then reply, err = reply:reply() end

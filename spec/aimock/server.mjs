@@ -98,6 +98,20 @@ mock.addFixture({
 });
 mock.addFixture({ match: { userMessage: "What is enclosed?" }, response: { content: "A red cat." } });
 
+// A conversation that crosses the dialects: a call, and then what the mock saw of all that was said before, whoever said it.
+const last = (request) => request.messages.at(-1).role;
+mock.addFixture({
+  match: { userMessage: "Ask of Paris", predicate: (r) => last(r) !== "tool" },
+  response: { content: "I ask.", toolCalls: [{ name: "weather", arguments: '{"city":"Paris"}' }] },
+  chunkSize: 3,
+});
+const said = (m) =>
+  [m.role, m.content || "", ...(m.tool_calls ?? []).map((c) => `${c.function.name}${c.function.arguments}`)].filter((x) => x).join(" ");
+mock.addFixture({
+  match: { userMessage: "Ask of Paris", predicate: (r) => last(r) === "tool" },
+  response: (request) => ({ content: request.messages.map(said).join("; ") }),
+});
+
 // A picture, from the endpoint for pictures: chat has no words for one here.
 const dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 mock.onImage("A red dot", { images: [{ b64Json: dot, revisedPrompt: "A small red dot" }] });
