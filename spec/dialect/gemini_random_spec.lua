@@ -15,7 +15,7 @@ end
 
 --- A part, and what a reader must find of it.
 local function part()
-  local kind = random(5)
+  local kind = random(6)
   if kind <= 2 then
     local text = word()
     return messages.text(text), { "text", text }
@@ -25,6 +25,10 @@ local function part()
   elseif kind == 4 then
     local bytes = word()
     return media.new("audio", { bytes = bytes, mime = "audio/mpeg" }), { "audio/mpeg", core.base64_encode(bytes) }
+  end
+  if kind == 6 then
+    local bytes = "%PDF-" .. word()
+    return media.new("file", { bytes = bytes }), { "application/pdf", core.base64_encode(bytes) }
   end
   local url = "https://h/" .. random(99) .. ".mp4"
   return media.new("video", url), { "video/mp4", url }
@@ -58,11 +62,19 @@ local function call(list, expected)
   expected[#expected + 1] = answers
   local order = {}
   for i = 1, #calls do table.insert(order, random(#order + 1), i) end
-  for _, i in ipairs(order) do list[#list + 1] = tools.result(calls[i], answers[i][3]) end
+  for _, i in ipairs(order) do
+    local failed = random(4) == 1
+    list[#list + 1] = tools.result(calls[i], answers[i][3], failed and { error = true } or nil)
+    if failed then answers[i][1] = "failure" end
+  end
 end
 
 local function prompt()
-  local list, expected = {}, {}
+  local list, expected = {}, { system = {} }
+  for i = 1, random(3) - 1 do
+    expected.system[i] = word()
+    list[i] = messages.new("system", expected.system[i])
+  end
   say("user", list, expected, 1)
   for _ = 1, random(5) do
     local kind = random(3)
@@ -78,11 +90,14 @@ local function read_part(wire)
   if wire.inlineData then return { wire.inlineData.mimeType, wire.inlineData.data } end
   if wire.fileData then return { wire.fileData.mimeType, wire.fileData.fileUri } end
   if wire.functionCall then return { "call", wire.functionCall.name, wire.functionCall.args.x } end
-  return { "result", wire.functionResponse.name, wire.functionResponse.response.output }
+  local name, response = wire.functionResponse.name, wire.functionResponse.response
+  if response.error then return { "failure", name, response.error } end
+  return { "result", name, response.output }
 end
 
 local function read(body)
-  local turns = {}
+  local turns = { system = {} }
+  for i, wire in ipairs(body.systemInstruction and body.systemInstruction.parts or {}) do turns.system[i] = wire.text end
   for i, content in ipairs(body.contents) do
     turns[i] = { role = content.role }
     for j, wire in ipairs(content.parts) do turns[i][j] = read_part(wire) end

@@ -2,9 +2,11 @@
 local server = require("support.server")
 local sizes = require("support.sizes")
 
-local bytes = sizes.full and 100000000 or 16000000
+local bytes = sizes.full and 100000000 or 26000000 -- above what each dialect takes inside a request
 
 local replies = {
+  openai = { "/up/chat/completions", { choices = { { message = { content = "Read." }, finish_reason = "stop" } } } },
+  anthropic = { "/up/messages", { type = "message", content = { { type = "text", text = "Read." } }, stop_reason = "end_turn" } },
   gemini = { "/up/models/m:generateContent",
     { candidates = { { finishReason = "STOP", content = { role = "model", parts = { { text = "Read." } } } } } } },
 }
@@ -69,5 +71,16 @@ describe("a document of 100 MB #big", function()
     for i = 3, 2 + pieces do total = total + requests[i].body_bytes end
     assert.equal(bytes, total)
     assert.is_truthy(requests[3 + pieces].body:find(uri, 1, true))
+  end)
+
+  it("is uploaded to anthropic within 8 MB of memory", function()
+    local s, file = begin()
+    s:script(server.json(200, { id = "file_1", type = "file" }), { path = "/up/files" })
+    s:script(server.json(200, replies.anthropic[2]), { path = replies.anthropic[1] })
+    sent(s, file, "anthropic anthropic")
+    local requests = assert(s:requests(3))
+    s:stop()
+    assert.is_true(requests[2].complete and requests[2].body_bytes > bytes and requests[2].body_bytes < bytes + 500)
+    assert.is_truthy(requests[3].body:find("file_1", 1, true))
   end)
 end)
