@@ -1,8 +1,8 @@
 local anthropic = require("multimodal.dialect.anthropic")
-local core = require("multimodal.core")
+local rules = require("dialect.stream_rules")
 local support = require("dialect.support")
 
-local joined, of_type, plain = support.joined, support.of_type, support.plain
+local joined, plain = support.joined, support.plain
 
 local names = support.names("anthropic/stream", "sse")
 
@@ -10,66 +10,11 @@ local function fixture(name)
   return support.read("anthropic/stream/" .. name .. ".sse"), support.read("anthropic/stream/" .. name .. ".json")
 end
 
---- Feed a body to the dialect in pieces of random sizes.
-local function run_randomly(body, random)
-  local decoder, state, deltas, at = core.decoder { lenient = true }, anthropic.begin(), {}, 1
-  decoder:head(200, "text/event-stream")
-  while at <= #body do
-    local size = random(40)
-    decoder:feed(body:sub(at, at + size - 1))
-    at = at + size
-    while true do
-      local event = decoder:next()
-      if not event then break end
-      for _, delta in ipairs(assert(anthropic.delta(state, event))) do deltas[#deltas + 1] = delta end
-    end
-  end
-  decoder:close()
-  return state, deltas
-end
-
 describe("anthropic stream #small", function()
+  rules.hold(it, anthropic, "anthropic/stream", {})
+
   for _, name in ipairs(names) do
-    local body, whole = fixture(name)
-
-    it("equals the whole body: " .. name, function()
-      local expected = assert(anthropic.decode { data = whole, media = {} })
-      for _, step in ipairs { #body, 1, 7 } do
-        assert.same(plain(expected), plain(assert(anthropic.finish((support.run(anthropic, body, { step = step }))))))
-      end
-    end)
-
-    it("does not depend on how it is cut: " .. name, function()
-      local _, at_once = support.run(anthropic, body)
-      math.randomseed(7)
-      for _ = 1, 5 do
-        local state, deltas = run_randomly(body, math.random)
-        assert.same(plain(at_once), plain(deltas))
-        assert.is_truthy(anthropic.finish(state))
-      end
-    end)
-
-    it("is the same by the text path: " .. name, function()
-      local state, deltas = support.run(anthropic, body)
-      local by_text, text_deltas = support.run_text(anthropic, body)
-      assert.same(plain(anthropic.finish(state)), plain(anthropic.finish(by_text)))
-      assert.same(plain(deltas), plain(text_deltas))
-    end)
-
-    it("tells what the reply ends with: " .. name, function()
-      local state, deltas = support.run(anthropic, body)
-      local first = assert(anthropic.finish(state)).choices[1]
-      assert.equal(first.text, joined(deltas, "text"))
-      assert.equal(first.reasoning or "", joined(deltas, "reasoning"))
-      local ends = of_type(deltas, "tool_end")
-      assert.equal(#first.tool_calls, #ends)
-      for i, call in ipairs(first.tool_calls) do
-        assert.equal(call, ends[i].call)
-        assert.equal(i - 1, ends[i].index)
-      end
-      local finish = of_type(deltas, "finish")
-      assert.same({ first.finish_reason, first.finish_reason_raw, 1 }, { finish[1].reason, finish[1].raw, #finish })
-    end)
+    local body = fixture(name)
 
     it("is truncated wherever it is cut before its end mark: " .. name, function()
       local _, last = body:find("^.*\n\n", 1)
@@ -183,30 +128,20 @@ describe("anthropic stream #small", function()
   end)
 
   it("takes memory that grows with the text alone, not with its square", function()
-    local function work(n)
+    rules.grows_with_the_text(function(n)
       local state = anthropic.begin()
       local function take(data) assert(anthropic.delta(state, { type = "message", data = data, media = {} })) end
       take '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{}}}'
       take '{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}'
-      take '{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a word "}}'
-      collectgarbage() collectgarbage("stop")
-      local before = collectgarbage("count")
       for _ = 1, n do
         take '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"1,"}}'
         take '{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a word "}}'
       end
-      local text = anthropic.partial(state).choices[1].text
-      local grown = collectgarbage("count") - before
-      collectgarbage("restart")
-      assert.equal(7 * (n + 1), #text)
-      return grown
-    end
-    local small, large = work(2000), work(16000)
-    assert.is_true(large <= 12 * small, ("%.0f KiB for n, %.0f KiB for 8 n"):format(small, large))
+      assert.equal(7 * n, #anthropic.partial(state).choices[1].text)
+    end)
   end)
 
   it("leaves nothing behind", function()
-    collectgarbage() collectgarbage()
-    assert.equal(0, core.live())
+    assert.equal(0, support.live())
   end)
 end)

@@ -1,6 +1,7 @@
 local core = require("multimodal.core")
 local gemini = require("multimodal.dialect.gemini")
 local reply = require("multimodal.reply.reply")
+local rules = require("dialect.stream_rules")
 local support = require("dialect.support")
 
 local joined, of_type, plain = support.joined, support.of_type, support.plain
@@ -18,50 +19,11 @@ local function as_array(body)
   return "[" .. table.concat(list, "\n,\r\n") .. "\n]"
 end
 
---- A body in pieces of random sizes.
-local function run_random(body, random)
-  local decoder, state = core.decoder { lenient = true }, gemini.begin()
-  decoder:head(200, "text/event-stream")
-  local from = 1
-  while from <= #body do
-    local to = from + random(0, 40)
-    decoder:feed(body:sub(from, to))
-    from = to + 1
-  end
-  decoder:finish()
-  local deltas = {}
-  for event in decoder.next, decoder do
-    for _, delta in ipairs(assert(gemini.delta(state, event))) do deltas[#deltas + 1] = delta end
-  end
-  return state, deltas
-end
-
 describe("gemini stream #small", function()
+  rules.hold(it, gemini, "gemini/stream", {})
+
   for _, name in ipairs(names) do
     local body = support.read("gemini/stream/" .. name .. ".sse")
-    local whole = support.read("gemini/stream/" .. name .. ".json")
-
-    it("equals the whole body: " .. name, function()
-      local expected = assert(gemini.decode { data = whole, media = {} })
-      local neutral = finished(support.run(gemini, body))
-      assert.same(plain(expected), plain(neutral))
-    end)
-
-    it("does not depend on how it is cut: " .. name, function()
-      local state, at_once = support.run(gemini, body)
-      local expected = plain(finished(state))
-      for _, step in ipairs { 1, 7 } do
-        local cut, deltas = support.run(gemini, body, { step = step })
-        assert.same(plain(at_once), plain(deltas))
-        assert.same(expected, plain(finished(cut)))
-      end
-      math.randomseed(5)
-      for _ = 1, 20 do
-        local cut, deltas = run_random(body, math.random)
-        assert.same(plain(at_once), plain(deltas))
-        assert.same(expected, plain(finished(cut)))
-      end
-    end)
 
     it("is the same as a JSON array: " .. name, function()
       local state, deltas = support.run(gemini, body)
@@ -70,30 +32,6 @@ describe("gemini stream #small", function()
         assert.same(plain(deltas), plain(told))
         assert.same(plain(finished(state)), plain(finished(array)))
       end
-    end)
-
-    it("is the same by the text path: " .. name, function()
-      local state, deltas = support.run(gemini, body)
-      local by_text, text_deltas = support.run_text(gemini, body)
-      assert.same(plain(finished(state)), plain(finished(by_text)))
-      assert.same(plain(deltas), plain(text_deltas))
-    end)
-
-    it("tells what the reply ends with: " .. name, function()
-      local state, deltas = support.run(gemini, body)
-      local first = finished(state).choices[1]
-      assert.equal(first.reasoning or "", joined(deltas, "reasoning"))
-      assert.equal(first.text, joined(deltas, "text"))
-      local ends = of_type(deltas, "tool_end")
-      assert.equal(#first.tool_calls, #ends)
-      for i, call in ipairs(first.tool_calls) do
-        assert.equal(call, ends[i].call)
-        assert.equal(i - 1, ends[i].index)
-      end
-      local finish = of_type(deltas, "finish")
-      assert.equal(1, #finish)
-      assert.equal(first.finish_reason, finish[1].reason)
-      assert.equal(first.finish_reason_raw, finish[1].raw)
     end)
 
     it("is truncated where its end does not come: " .. name, function()
@@ -218,22 +156,14 @@ describe("gemini stream #small", function()
   end)
 
   it("takes memory that grows with the text alone, not with its square", function()
-    local function work(n)
+    rules.grows_with_the_text(function(n)
       local state = gemini.begin()
-      collectgarbage() collectgarbage("stop")
-      local before = collectgarbage("count")
       for _ = 1, n do
         gemini.text_delta(state, "a word ")
         gemini.delta(state, { data = '{"candidates":[{"index":0,"content":{"parts":[{"text":"b "}]}}]}', media = {} })
       end
-      local text = gemini.partial(state).choices[1].text
-      local grown = collectgarbage("count") - before
-      collectgarbage("restart")
-      assert.equal(9 * n, #text)
-      return grown
-    end
-    local small, large = work(2000), work(16000)
-    assert.is_true(large <= 12 * small, ("%.0f KiB for n, %.0f KiB for 8 n"):format(small, large))
+      assert.equal(9 * n, #gemini.partial(state).choices[1].text)
+    end)
   end)
 
   it("ends at an end mark that a gateway adds", function()
@@ -244,7 +174,6 @@ describe("gemini stream #small", function()
   end)
 
   it("leaves nothing behind", function()
-    collectgarbage() collectgarbage()
-    assert.equal(0, core.live())
+    assert.equal(0, support.live())
   end)
 end)

@@ -1,6 +1,7 @@
 local core = require("multimodal.core")
 local openai = require("multimodal.dialect.openai")
 local reply = require("multimodal.reply.reply")
+local rules = require("dialect.stream_rules")
 local support = require("dialect.support")
 
 local joined, of_type, plain = support.joined, support.of_type, support.plain
@@ -12,56 +13,12 @@ local function comparable(neutral)
   return copy
 end
 
-local names = support.names("openai/stream", "sse")
-
 describe("openai stream #small", function()
-  for _, name in ipairs(names) do
-    local body = support.read("openai/stream/" .. name .. ".sse")
-    local whole = support.read("openai/stream/" .. name .. ".json")
-
-    it("equals the whole body: " .. name, function()
-      local expected = assert(openai.decode { data = whole, media = {} })
-      local state = support.run(openai, body)
-      local neutral = assert(openai.finish(state))
-      assert.same(comparable(expected), comparable(neutral))
-      assert.same(plain(expected.usage), plain(neutral.usage))
-    end)
-
-    it("does not depend on how it is cut: " .. name, function()
-      local _, at_once = support.run(openai, body)
-      for _, step in ipairs { 1, 7 } do
-        local state, deltas = support.run(openai, body, { step = step })
-        assert.same(plain(at_once), plain(deltas))
-        assert.is_truthy(openai.finish(state))
-      end
-    end)
-
-    it("is the same by the text path: " .. name, function()
-      local state, deltas = support.run(openai, body)
-      local by_text, text_deltas = support.run_text(openai, body)
-      assert.same(plain(state), plain(by_text))
-      local started = of_type(text_deltas, "start")[1] and deltas or { unpack and unpack(deltas, 2) or table.unpack(deltas, 2) }
-      assert.same(plain(started), plain(text_deltas))
-    end)
-
-    it("tells what the reply ends with: " .. name, function()
-      local state, deltas = support.run(openai, body)
-      local neutral = assert(openai.finish(state))
-      local first = neutral.choices[1]
-      assert.equal(first.reasoning or "", joined(deltas, "reasoning"))
-      assert.equal(name == "image_in_content" and "Here: ![sunset](" or first.text, (joined(deltas, "text"):gsub("data:image.*$", "")))
-      local ends = of_type(deltas, "tool_end")
-      assert.equal(#first.tool_calls, #ends)
-      for i, call in ipairs(first.tool_calls) do
-        assert.equal(call, ends[i].call)
-        assert.equal(i - 1, ends[i].index)
-      end
-      local finish = of_type(deltas, "finish")
-      assert.equal(1, #finish)
-      assert.equal(first.finish_reason, finish[1].reason)
-      assert.equal(first.finish_reason_raw, finish[1].raw)
-    end)
-  end
+  rules.hold(it, openai, "openai/stream", {
+    comparable = comparable,
+    told = function(name, first) return name == "image_in_content" and "Here: ![sunset](" or first.text end,
+    cleaned = function(text) return (text:gsub("data:image.*$", "")) end,
+  })
 
   it("takes most text by the text path", function()
     local _, _, taken = support.run_text(openai, support.read("openai/stream/text.sse"))
@@ -193,28 +150,19 @@ describe("openai stream #small", function()
   end)
 
   it("takes memory that grows with the text alone, not with its square", function()
-    local function work(n)
+    rules.grows_with_the_text(function(n)
       local state = openai.begin()
-      collectgarbage() collectgarbage("stop")
-      local before = collectgarbage("count")
       for i = 1, n do
         openai.text_delta(state, "a word ")
         local data = ('{"choices":[{"delta":{"reasoning":"hm","tool_calls":[{"index":0,"id":"c","function":'
           .. '{"name":"f","arguments":"%s"}}]}}]}'):format(i == 1 and "[" or "1,")
         openai.delta(state, { data = data, media = {} })
       end
-      local text = openai.partial(state).choices[1].text
-      local grown = collectgarbage("count") - before
-      collectgarbage("restart")
-      assert.equal(7 * n, #text)
-      return grown
-    end
-    local small, large = work(2000), work(16000)
-    assert.is_true(large <= 12 * small, ("%.0f KiB for n, %.0f KiB for 8 n"):format(small, large))
+      assert.equal(7 * n, #openai.partial(state).choices[1].text)
+    end)
   end)
 
   it("leaves nothing behind", function()
-    collectgarbage() collectgarbage()
-    assert.equal(0, core.live())
+    assert.equal(0, support.live())
   end)
 end)

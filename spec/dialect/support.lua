@@ -120,4 +120,12 @@ function M.joined(deltas, name)
   return table.concat(list)
 end
 
+--- Objects of the core that are still alive. Compiled traces hold what they were recorded with.
+function M.live()
+  if jit then jit.flush() end -- luacheck: ignore 113
+  collectgarbage()
+  collectgarbage()
+  return core.live()
+end
+
 return M
