@@ -1,5 +1,5 @@
 --- Decoded values in which media may stand where text was: the decoder lifts bytes out of long strings.
---- Names: is_blob is_mixed mixed text present list exact.
+--- Names: is_blob is_mixed mixed is_text is_object text present list exact.
 local json = require("multimodal.json")
 
 local M = {}
@@ -30,6 +30,16 @@ local mixed_class
 function M.mixed(list, blob)
   mixed_class = mixed_class or getmetatable(json.decode('"x\1\49\1"', { media = { blob } }))
   return setmetatable(list, mixed_class)
+end
+
+--- Whether a value is text, bytes of which may have been lifted out.
+function M.is_text(value)
+  return type(value) == "string" or M.is_blob(value) or M.is_mixed(value)
+end
+
+--- Whether a value is an object, no list and no text.
+function M.is_object(value)
+  return type(value) == "table" and getmetatable(value) == nil and value[1] == nil
 end
 
 --- The original text of a field that may have been lifted; nil for what is no text.

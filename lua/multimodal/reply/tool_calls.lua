@@ -41,7 +41,7 @@ function M.call(id, name, arguments)
   if type(arguments) == "table" then
     call.arguments_raw = json.encode(arguments) or "{}"
   else
-    local blank = not arguments or not arguments:find("%S")
+    local blank = type(arguments) ~= "string" or not arguments:find("%S")
     call.arguments_raw = blank and "{}" or arguments
   end
   if call.arguments_raw:find("^%s*{") then

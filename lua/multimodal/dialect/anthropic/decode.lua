@@ -73,7 +73,7 @@ end
 local function read_content(content, known, warnings)
   local reading = { parts = {}, thoughts = {}, calls = {}, known = known, warnings = warnings }
   for position, block in ipairs(list(content)) do
-    local reader = type(block) == "table" and readers[block.type]
+    local reader = lifted.is_object(block) and readers[block.type]
     if reader then reader(reading, block, type(known.exact[position]) == "table" and known.exact[position] or block, position) end
   end
   return reading

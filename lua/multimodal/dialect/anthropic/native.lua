@@ -28,8 +28,10 @@ end
 local function is_told(blocks)
   local plain = true
   for _, block in ipairs(blocks) do
-    if type(block) == "table" and block.name == M.answer_tool then return true end
-    plain = plain and type(block) == "table" and is_plain(block)
+    if lifted.is_object(block) then
+      if block.name == M.answer_tool then return true end
+      plain = plain and is_plain(block)
+    end
   end
   return plain
 end
@@ -42,7 +44,7 @@ function M.of(blocks)
   if is_told(blocks) then return nil end
   local all = {}
   for _, block in ipairs(blocks) do
-    if type(block) == "table" then
+    if lifted.is_object(block) and type(block.type) == "string" then
       local copy = {}
       for name, value in pairs(block) do
         if value ~= json.null then copy[name] = value end

@@ -153,7 +153,7 @@ function grow.input_json_delta(_, block, delta, out)
 end
 
 function grow.signature_delta(_, block, delta)
-  if delta.signature ~= nil then block:sign(delta.signature) end
+  if lifted.is_text(delta.signature) then block:sign(delta.signature) end
 end
 
 function grow.citations_delta(_, block, delta, _, event)
@@ -181,7 +181,7 @@ end
 
 function takers.content_block_start(state, value, out, event)
   start(state, out)
-  if type(value.content_block) ~= "table" then return end
+  if not lifted.is_object(value.content_block) then return end
   local block = begin_block(state, index_of(state, value), value.content_block, exact_of(event, "content_block"))
   tell_beginning(block, out)
 end
@@ -197,7 +197,7 @@ function takers.content_block_delta(state, value, out, event)
     block = begin_block(state, index, copied(orphans[delta.type]), copied(orphans[delta.type]))
   end
   if block then return handler(state, block, delta, out, event) end
-  state.warnings[#state.warnings + 1] = ("a piece of block %d, which did not begin, was dropped"):format(index)
+  state.warnings[#state.warnings + 1] = ("a piece of block %s, which did not begin, was dropped"):format(tostring(index))
 end
 
 function takers.content_block_stop(state, value, out)
@@ -240,8 +240,9 @@ function takers.message(state, value, out, event)
   start(state, out)
   take_usage(state, value.usage, out)
   for i, wire in ipairs(lifted.list(value.content)) do
-    if type(wire) == "table" then
-      tell_beginning(begin_block(state, i - 1, wire, lifted.list(exact)[i]), out)
+    if lifted.is_object(wire) then
+      local known = lifted.list(exact)[i]
+      tell_beginning(begin_block(state, i - 1, wire, lifted.is_object(known) and known or wire), out)
     end
   end
   takers.message_stop(state, value, out)

@@ -30,6 +30,15 @@ local function parts_of(candidate)
   return type(content) == "table" and list(content.parts) or {}
 end
 
+--- A list without its nulls, which elsewhere are nothing.
+local function told(items)
+  local all = {}
+  for _, item in ipairs(items) do
+    if item ~= json.null then all[#all + 1] = item end
+  end
+  return all
+end
+
 --- A part once more from the text of its event.
 --- @param event table
 --- @param at integer?       its answer, where the event is a list of them
@@ -38,8 +47,8 @@ end
 --- @return table?
 function M.exact_part(event, at, position, i)
   local answer = lifted.exact(event, at)
-  local candidate = answer and list(answer.candidates)[position]
-  local part = type(candidate) == "table" and parts_of(candidate)[i]
+  local candidate = answer and told(list(answer.candidates))[position]
+  local part = type(candidate) == "table" and told(parts_of(candidate))[i]
   return type(part) == "table" and part or nil
 end
 

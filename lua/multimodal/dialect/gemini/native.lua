@@ -15,8 +15,10 @@ local M = {}
 --- @field more table?    its values are JSON text (core.raw)
 --- @field wire any       JSON text, or a table where media are in it
 
+--- A value as JSON text; nil where it is none, as a list with holes.
 local function raw(value)
-  return json.raw(json.encode(value))
+  local text = json.encode(value)
+  return text and json.raw(text)
 end
 
 local function frozen(slot)

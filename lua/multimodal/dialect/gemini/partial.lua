@@ -57,6 +57,7 @@ end
 
 --- The value of one piece, nil where there is none.
 local function value_of(piece)
+  if type(piece) ~= "table" then return nil end
   for _, name in ipairs { "stringValue", "numberValue", "boolValue" } do
     local value = piece[name]
     if value ~= nil and value ~= json.null then return lifted.text(value) or value end
@@ -87,8 +88,9 @@ end
 function Partial:take(exact)
   local call = field(exact, "functionCall")
   for _, piece in ipairs(lifted.list(call.partialArgs)) do
-    local steps, value = steps_of(piece.jsonPath), value_of(piece)
-    if steps and value ~= nil then put(self.args, steps, value) end
+    local value = value_of(piece)
+    local steps = value ~= nil and steps_of(piece.jsonPath)
+    if steps then put(self.args, steps, value) end
   end
   if type(call.args) == "table" then self.args = call.args end
   for name, value in pairs(wire.remarks(exact, "functionCall") or {}) do self.part[name], self.exact[name] = value, value end

@@ -50,6 +50,7 @@ local function take_text(state, choice, value, out)
     if out then out[#out + 1] = { type = "text", delta = value } end
     return
   end
+  if not lifted.is_text(value) then return end
   choice:append_content(value)
   local parts = {}
   content.split(value, parts)

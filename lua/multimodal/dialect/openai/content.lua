@@ -91,13 +91,14 @@ local function pieces_of(value)
 end
 
 --- Read text that may hold media into parts; Markdown around a picture of its own bytes goes with it.
---- @param value any                        string, blob, or text with blobs amid
+--- @param value any                        string, blob, or text with blobs amid; anything else says nothing
 --- @param parts table                      list that is appended to
 function M.split(value, parts)
   if type(value) == "string" and not value:find(";base64,", 1, true) then
     add_text(parts, value)
     return add_links(parts, value)
   end
+  if not lifted.is_text(value) then return end
   local pieces = pieces_of(value)
   for i, piece in ipairs(pieces) do
     local before, after = pieces[i - 1], pieces[i + 1]

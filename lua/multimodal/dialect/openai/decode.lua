@@ -29,8 +29,13 @@ local list, present = lifted.list, lifted.present
 --- @return string
 function M.thought(part)
   local texts = { lifted.text(part.thinking) or lifted.text(part.text) }
-  for _, piece in ipairs(list(part.thinking)) do texts[#texts + 1] = lifted.text(piece.text) end
+  for _, piece in ipairs(list(part.thinking)) do texts[#texts + 1] = type(piece) == "table" and lifted.text(piece.text) or nil end
   return table.concat(texts)
+end
+
+--- Keep a part that only its gateway knows, as it may go back; what could not be written again is nothing.
+local function keep(parts, part)
+  if lifted.is_object(part) and type(part.type) == "string" and json.encode(part) then parts[#parts + 1] = part end
 end
 
 --- Read one part of a content list; thinking goes to `thoughts`.
@@ -41,11 +46,11 @@ local function read_part(part, parts, thoughts, known)
     thoughts[#thoughts + 1] = M.thought(part)
   elseif kind == "image_url" then
     local picture = known.pictures and known.pictures[part] or content.picture(part)
-    parts[#parts + 1] = picture or part
+    if picture then parts[#parts + 1] = picture else keep(parts, part) end
   elseif part.text ~= nil then
     content.split(part.text, parts)
   elseif kind ~= "refusal" then
-    parts[#parts + 1] = part
+    keep(parts, part)
   end
 end
 

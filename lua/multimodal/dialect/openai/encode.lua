@@ -2,6 +2,7 @@
 --- Names: encode.
 local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
+local lifted = require("multimodal.dialect.lifted")
 local limits = require("multimodal.dialect.openai.limits")
 local media = require("multimodal.media")
 local parameters = require("multimodal.dialect.openai.parameters")
@@ -112,11 +113,11 @@ end
 
 --- One call of the history; fields that came with it go back with it.
 local function encode_call(call, received)
-  local wire = fields.extend({}, type(received) == "table" and received or nil)
+  local wire = fields.extend({}, lifted.is_object(received) and received or nil)
   wire.id, wire.index = call.id, nil
   wire.type = type(wire.type) == "string" and wire.type ~= "" and wire.type or "function"
   if wire.custom then return wire end
-  local inner = fields.extend({}, type(wire["function"]) == "table" and wire["function"] or nil)
+  local inner = fields.extend({}, lifted.is_object(wire["function"]) and wire["function"] or nil)
   inner.name, inner.arguments = call.name, call.arguments_raw
   wire["function"] = inner
   return wire
