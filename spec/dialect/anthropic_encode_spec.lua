@@ -3,7 +3,6 @@ local anthropic = require("multimodal.dialect.anthropic")
 local core = require("multimodal.core")
 local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
-local prompts = require("multimodal.prompt.prompt")
 local schemas = require("multimodal.prompt.schema")
 local support = require("dialect.support")
 
@@ -11,28 +10,9 @@ local golden = support.json("anthropic/prompt.json")
 local plain_profile = { name = "plain", headers = { ["anthropic-version"] = "2023-06-01" } }
 local png, pdf = "\137PNG\r\n\26\n", "%PDF-1.4"
 
-local function opened(list)
-  for _, message in ipairs(list) do
-    for i, part in ipairs(message.content) do
-      if media.is(part) then message.content[i] = assert(part:opened()) end
-    end
-  end
-  return list
-end
+local prompt_of = support.prompt
 
---- A prompt as a client would hand it over.
-local function prompt_of(said, more)
-  local written = prompts.new(said, more)
-  local options = written.options or {}
-  return { messages = opened(prompts.with_system(written.messages, options.system)), options = options }
-end
-
-local function profile(more)
-  local made = {}
-  for name, value in pairs(plain_profile) do made[name] = value end
-  for name, value in pairs(more or {}) do made[name] = value end
-  return made
-end
+local function profile(more) return support.over(plain_profile, more) end
 
 --- The body that goes out, read back with its nulls; the warnings; the request.
 local function sent(prompt, more)

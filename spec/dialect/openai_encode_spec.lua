@@ -2,35 +2,15 @@ local core = require("multimodal.core")
 local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
 local openai = require("multimodal.dialect.openai")
-local prompts = require("multimodal.prompt.prompt")
 local reply = require("multimodal.reply.reply")
 local support = require("dialect.support")
 
 local requests = support.json("openai/requests.json")
 local plain_profile = { name = "plain", max_tokens_field = "max_tokens", stream_options = false }
 
-local function opened(list)
-  for _, message in ipairs(list) do
-    for i, part in ipairs(message.content) do
-      if media.is(part) then message.content[i] = assert(part:opened()) end
-    end
-  end
-  return list
-end
+local opened, prompt_of = support.opened, support.prompt
 
---- A prompt as a client would hand it over.
-local function prompt_of(said, more)
-  local written = prompts.new(said, more)
-  local options = written.options or {}
-  return { messages = opened(prompts.with_system(written.messages, options.system)), options = options }
-end
-
-local function profile(more)
-  local made = {}
-  for name, value in pairs(plain_profile) do made[name] = value end
-  for name, value in pairs(more or {}) do made[name] = value end
-  return made
-end
+local function profile(more) return support.over(plain_profile, more) end
 
 --- The body that goes out, read back with its nulls.
 local function sent(prompt, more)

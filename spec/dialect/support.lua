@@ -1,6 +1,7 @@
 --- What the specs of dialects share: fixtures, events of a body in any split, and values that can be compared.
 local core = require("multimodal.core")
 local media = require("multimodal.media")
+local prompts = require("multimodal.prompt.prompt")
 
 local M = {}
 
@@ -102,6 +103,31 @@ function M.plain(value, seen)
   end
   seen[value] = nil
   return copy
+end
+
+--- Messages with their media at hand.
+function M.opened(list)
+  for _, message in ipairs(list) do
+    for i, part in ipairs(message.content) do
+      if media.is(part) then message.content[i] = assert(part:opened()) end
+    end
+  end
+  return list
+end
+
+--- A prompt as a client would hand it over.
+function M.prompt(said, more)
+  local written = prompts.new(said, more)
+  local options = written.options or {}
+  return { messages = M.opened(prompts.with_system(written.messages, options.system)), options = options }
+end
+
+--- A table with the fields of another over it.
+function M.over(base, more)
+  local made = {}
+  for name, value in pairs(base) do made[name] = value end
+  for name, value in pairs(more or {}) do made[name] = value end
+  return made
 end
 
 --- All deltas of a type.
