@@ -151,6 +151,7 @@ build = {
     ["multimodal.client.transport"] = "lua/multimodal/client/transport.lua",
     ["multimodal.client.upload"] = "lua/multimodal/client/upload.lua",
     ["multimodal.client.upload.anthropic"] = "lua/multimodal/client/upload/anthropic.lua",
+    ["multimodal.client.upload.ask"] = "lua/multimodal/client/upload/ask.lua",
     ["multimodal.client.upload.gemini"] = "lua/multimodal/client/upload/gemini.lua",
     ["multimodal.client.video"] = "lua/multimodal/client/video.lua",
     ["multimodal.compat"] = "lua/multimodal/compat.lua",

@@ -1,33 +1,14 @@
 --- Anthropic's Files API: one multipart request, after which a file is known by its id until it expires.
 --- Names: send.
-local attempts = require("multimodal.client.attempts")
+local ask = require("multimodal.client.upload.ask")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
-local headers = require("multimodal.client.headers")
-local json = require("multimodal.json")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
 local reply_headers = require("multimodal.reply.headers")
 local request = require("multimodal.client.request")
 
 local M = {}
-
-local Call = { __name = "multimodal.upload_call" }
-Call.__index = Call
-
-function Call:json()
-  return {}
-end
-
-local function read(answer)
-  local event, err = answer.exchange:next()
-  answer.exchange:close()
-  if err then return nil, answer:fail(answer:cut(err)) end
-  local blob = event and event.media and event.media[1]
-  local value = blob and blob:size() > 0 and json.decode(blob:bytes())
-  if type(value) == "table" and type(value.id) == "string" then return value end
-  return nil, answer:fail { kind = "protocol", code = "upload", message = "the upload ended without the id of a file" }
-end
 
 --- A file's name as it may stand between quotes; a path says nothing to a server.
 local function name_of(part)
@@ -59,16 +40,20 @@ function M.send(client, part, options, tell)
   local mark = boundary()
   local body, fault = body_of(part, mark)
   if not body then return nil, error_class.new(fault) end
-  local plain = options_table.over(options, {
-    trailing_slash = false, model = false, on_text = false, on_event = false,
+  local answer
+  answer, fault = ask.send(client, options, {
+    url = request.url(client, "/files", nil, options_table.over(options, { trailing_slash = false })), body = body, operation = "create",
+    head = { ["Content-Type"] = "multipart/form-data; boundary=" .. mark, ["anthropic-beta"] = "files-api-2025-04-14" },
     on_upload = function(progress) return tell("running", math.min(progress.done, total)) or false end,
   })
-  local head = { ["Content-Type"] = "multipart/form-data; boundary=" .. mark, ["anthropic-beta"] = "files-api-2025-04-14" }
-  local file, err = attempts.run(setmetatable({
-    method = "POST", url = request.url(client, "/files", nil, plain), plan = headers.plan(client, plain, head, false), body = body,
-    client = client, options = plain, warnings = {}, streams = false, decoder = { format = "bytes" },
-  }, Call), "create", read)
-  if not file then return nil, err end
+  if not answer then return nil, fault end
+  local file = answer.value
+  if type(file.id) ~= "string" then
+    return nil, error_class.new {
+      kind = "protocol", code = "upload", message = "the upload ended without the id of a file",
+      request_id = reply_headers.request_id(answer.headers),
+    }
+  end
   local made = media.new(part.kind, { file_id = file.id })
   made.expires_at = type(file.expires_at) == "string" and reply_headers.moment(file.expires_at) or nil
   return made

@@ -1,12 +1,10 @@
 --- Google's resumable upload: a session is begun, bytes go up in pieces, and a piece that was lost goes on from where the server is.
 --- Names: send.
-local attempts = require("multimodal.client.attempts")
+local ask = require("multimodal.client.upload.ask")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
-local headers = require("multimodal.client.headers")
 local http = require("multimodal.client.http")
 local jobs = require("multimodal.runtime.jobs")
-local json = require("multimodal.json")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
 local reply_headers = require("multimodal.reply.headers")
@@ -19,31 +17,6 @@ local most_polls, usual_wait = 300, 2 -- looks at a file that is being processed
 
 local function broken(message)
   return nil, error_class.new { kind = "protocol", code = "upload", message = message }
-end
-
-local Call = { __name = "multimodal.upload_call" }
-Call.__index = Call
-
-function Call:json()
-  return {}
-end
-
-local function read(answer)
-  local event, err = answer.exchange:next()
-  answer.exchange:close()
-  if err then return nil, answer:fail(answer:cut(err)) end
-  local blob = event and event.media and event.media[1]
-  local value = blob and blob:size() > 0 and json.decode(blob:bytes())
-  return { headers = answer.headers, value = type(value) == "table" and value or {} }
-end
-
---- One request of the upload; `operation` says whether it may be repeated as it is.
-local function ask(client, options, url, head, body, operation)
-  local plain = options_table.over(options, { trailing_slash = false, model = false, on_text = false, on_event = false, on_upload = false })
-  return attempts.run(setmetatable({
-    method = "POST", url = url, plan = headers.plan(client, plain, head, false), body = body, client = client, options = plain,
-    warnings = {}, streams = false, decoder = { format = "bytes" },
-  }, Call), operation, read)
 end
 
 --- Headers of the session's own URL, which holds its credential: the key goes along on the client's own origin alone.
@@ -63,7 +36,9 @@ local function begin(client, part, options)
     ["X-Goog-Upload-Header-Content-Type"] = part:mime(),
   }
   local name = part.options.filename or part.path and part.path:match("[^/\\]+$") or part.kind
-  local answer, err = ask(client, options, url, head, core.body { file = { displayName = name } }, "poll")
+  local answer, err = ask.send(client, options, {
+    url = url, head = head, body = core.body { file = { displayName = name } }, operation = "poll",
+  })
   if not answer then return nil, err end
   local session = answer.headers["x-goog-upload-url"]
   local there, why = urls.split(type(session) == "string" and session or "")
@@ -75,7 +50,7 @@ end
 --- How many bytes the server has.
 local function query(client, session, options)
   local head = session_headers(client, session, { ["X-Goog-Upload-Command"] = "query" })
-  local answer, err = ask(client, options, session, head, nil, "poll")
+  local answer, err = ask.send(client, options, { url = session, head = head, operation = "poll" })
   if not answer then return nil, err end
   return tonumber(answer.headers["x-goog-upload-size-received"]) or 0, answer
 end
@@ -91,7 +66,9 @@ local function send_piece(client, session, blob, offset, options)
     ["X-Goog-Upload-Command"] = last and "upload, finalize" or "upload", ["X-Goog-Upload-Offset"] = ("%.0f"):format(offset),
   })
   local once = options_table.over(options, { retries = 0 })
-  local answer, err = ask(client, once, session, head, core.body_raw { { blob, offset, n } }, "create")
+  local answer, err = ask.send(client, once, {
+    url = session, head = head, body = core.body_raw { { blob, offset, n } }, operation = "create",
+  })
   if answer then return offset + n, last and answer or nil end
   if not lost[err.kind] then return nil, err end
   local there, told = query(client, session, options)
