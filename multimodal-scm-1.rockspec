@@ -126,6 +126,7 @@ build = {
     ["multimodal.client.key"] = "lua/multimodal/client/key.lua",
     ["multimodal.client.lifted"] = "lua/multimodal/client/lifted.lua",
     ["multimodal.client.limiter"] = "lua/multimodal/client/limiter.lua",
+    ["multimodal.client.link"] = "lua/multimodal/client/link.lua",
     ["multimodal.client.mock"] = "lua/multimodal/client/mock.lua",
     ["multimodal.client.mock.anthropic"] = "lua/multimodal/client/mock/anthropic.lua",
     ["multimodal.client.mock.gemini"] = "lua/multimodal/client/mock/gemini.lua",

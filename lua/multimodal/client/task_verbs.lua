@@ -51,26 +51,46 @@ local function rules_of(task)
   return task.rules
 end
 
-local function output_of(task, found)
-  if lifted.is_blob(found.blob) then
-    return media.from_blob(found.kind, found.blob, { mime = found.mime, role = found.role })
+--- A fresh link of an output: what it is of was seen to be done, so one more look tells.
+local function renewal(task, i)
+  return function()
+    local seen, err = verbs.look(task)
+    if not seen then return nil, err end
+    local part = task.outputs[i]
+    if part and part.url then return part.url end
+    return nil, task.error or fault(task, { kind = "no_output", message = ("the task is %s, without that output"):format(task.state) })
   end
-  local part = media.from_url(found.kind, found.url, { mime = found.mime, role = found.role })
-  part.access, part.expires_at = rules_of(task), found.expires_at
+end
+
+local function output_of(task, found, i)
+  if lifted.is_blob(found.blob) then
+    local part = media.from_blob(found.kind, found.blob, { mime = found.mime })
+    part.role = found.role
+    return part
+  end
+  local part = media.from_url(found.kind, found.url, { mime = found.mime })
+  part.access, part.expires_at, part.role, part.refresh = rules_of(task), found.expires_at, found.role, renewal(task, i)
   return part
 end
 
---- The outputs as parts; those that are the same stay the same objects.
+--- The output that was there before, with its link as it is now; nil where it is another one.
+local function same(task, found, i)
+  local old = task.outputs[i]
+  if not old or not old.url or old.kind ~= found.kind or old.role ~= found.role then return nil end
+  if old.url ~= found.url and not task.done then return nil end
+  old.url, old.expires_at = found.url, found.expires_at
+  return old
+end
+
+--- The outputs as parts; those that are the same stay the same objects. Of a task that is done only links change.
 local function outputs_of(task, found)
   local list = {}
-  for i, one in ipairs(found or {}) do
-    local old = task.outputs[i]
-    list[i] = old and old.url and old.url == one.url and old or output_of(task, one)
-  end
+  for i, one in ipairs(found or {}) do list[i] = same(task, one, i) or output_of(task, one, i) end
   if list[1] or task.state ~= "succeeded" or not task.side.tasks.download then return list end
   local wire = task.side.tasks.download(task)
   if wire then
-    list[1] = output_of(task, { kind = "video", url = request.url({ base = task.side.base }, wire.path, wire.query, {}) })
+    local one = { kind = "video", url = request.url({ base = task.side.base }, wire.path, wire.query, {}) }
+    list[1] = same(task, one, 1) or output_of(task, one, 1)
   end
   return list
 end
@@ -91,6 +111,7 @@ local function take(task, seen)
   task.poll_url = seen.poll_url or task.poll_url
   task.created_at, task.updated_at = seen.created_at, seen.updated_at
   task.outputs = outputs_of(task, seen.outputs)
+  task.done = task.state == "succeeded"
   task.error = error_of(task, seen.error)
   return task
 end
