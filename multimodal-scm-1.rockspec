@@ -204,6 +204,7 @@ build = {
     ["multimodal.dialect.task.ark"] = "lua/multimodal/dialect/task/ark.lua",
     ["multimodal.dialect.task.ark_content"] = "lua/multimodal/dialect/task/ark_content.lua",
     ["multimodal.dialect.task.ark_failure"] = "lua/multimodal/dialect/task/ark_failure.lua",
+    ["multimodal.dialect.task.ark_models"] = "lua/multimodal/dialect/task/ark_models.lua",
     ["multimodal.dialect.task.ark_settings"] = "lua/multimodal/dialect/task/ark_settings.lua",
     ["multimodal.dialect.task.openrouter"] = "lua/multimodal/dialect/task/openrouter.lua",
     ["multimodal.dialect.task.veo"] = "lua/multimodal/dialect/task/veo.lua",
