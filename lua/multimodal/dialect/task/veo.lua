@@ -99,10 +99,10 @@ function M.create(prompt, options, profile)
   return { method = "POST", path = path, body = body }
 end
 
---- The name of an operation holds the model; one from outside must not lead anywhere else.
+--- The name of an operation, mostly with its model before it; one from outside must not lead anywhere else.
 local function is_name(name)
-  return type(name) == "string" and name:find("^[%w._~/:@-]+$") ~= nil and not name:find("..", 1, true)
-    and name:find("models/", 1, true) ~= nil
+  return type(name) == "string" and name:find("^%w[%w._~/:@-]+$") ~= nil and not name:find("..", 1, true)
+    and name:find("%f[%w]operations/.") ~= nil
 end
 
 function M.created(body)
