@@ -275,6 +275,7 @@ build = {
     ["multimodal.simulator.openai"] = "lua/multimodal/simulator/openai.lua",
     ["multimodal.simulator.received"] = "lua/multimodal/simulator/received.lua",
     ["multimodal.simulator.sample"] = "lua/multimodal/simulator/sample.lua",
+    ["multimodal.simulator.square"] = "lua/multimodal/simulator/square.lua",
     ["multimodal.types"] = "lua/multimodal/types.lua",
   },
   install = { bin = { multimodal = "bin/multimodal" } },
