@@ -51,11 +51,12 @@ local function url_of(side, options, wire)
   return request.url({ base = side.base }, wire.path, wire.query, options)
 end
 
---- The options of one request. What is paid for is looked at whatever the budget: that is for what is begun.
+--- The options of one request. What is paid for is looked at whatever the budget: that is for what is begun, and so are hooks of
+--- what is sent.
 local function options_of(options, operation, own)
   own = own or {}
   own.trailing_slash = false
-  if operation ~= "create" then own.budget = false end
+  if operation ~= "create" then own.budget, own.on_upload = false, false end
   return setmetatable(own, { __index = options })
 end
 

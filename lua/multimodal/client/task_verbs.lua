@@ -165,29 +165,25 @@ local waiting = {
   timeout = options_table.known.timeout,
 }
 
---- What on_progress hears.
---- @class multimodal.Progress
---- @field what "task"
---- @field state string
---- @field elapsed number   seconds since the waiting began
---- @field done number?     of total
---- @field total number?
-
-local function goes_on(task, poll, hook)
+--- Tell the hook how the task is; false stops the waiting.
+local function goes_on(task, poll, hook, over)
   if not hook then return true end
-  local progress = { what = "task", state = task.state, elapsed = poll:elapsed(), done = task.progress, total = task.progress and 1 or nil }
-  return hook(progress) ~= false
+  local done = task.progress
+  return hook { what = "task", state = task.state, elapsed = poll:elapsed(), done = done, total = done and 1 or nil, over = over } ~= false
 end
 
 function verbs.wait(task, options)
   options = options or {}
   options_table.check(options, waiting, "wait: ")
   if is_over(task) then return outcome(task) end
-  local poll = polling.new(task, options)
+  local poll, hook = polling.new(task, options), options.on_progress or nil
   while true do
     local verdict, err = poll:step()
-    if verdict == "failed" then return nil, err end
-    if verdict ~= "lost" and not goes_on(task, poll, options.on_progress or nil) and verdict ~= "done" then
+    if verdict == "failed" then
+      goes_on(task, poll, hook, true)
+      return nil, err
+    end
+    if verdict ~= "lost" and not goes_on(task, poll, hook) and verdict ~= "done" then
       return nil, fault(task, { kind = "cancelled", message = "on_progress stopped the waiting; the task lives on" })
     end
     if verdict == "done" then return outcome(task) end
