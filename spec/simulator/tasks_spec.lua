@@ -66,6 +66,17 @@ describe("the simulator's tasks", function()
     assert.is_true(math.abs(os.time() - task.updated_at) < 60 and task.created_at <= task.updated_at)
   end)
 
+  it("tell what they were made of: a picture that was drawn is the first frame", function()
+    local drawn = assert(ai:image { "A sunset", model = "painter" }).images[1]
+    local first, last = mm.image { drawn, role = "first_frame" }, mm.image { "https://h/b.png", role = "last_frame" }
+    local task = assert(ai:video { "Slow pan", first, last })
+    assert(task:wait())
+    local sum = core.sha256():update(assert(drawn:bytes())):hex()
+    for _, words in ipairs { "sha256 " .. sum, "https://h/b.png", 'You said: "Slow pan"', "Roles: first_frame, last_frame." } do
+      assert(task.raw.revised_prompt:find(words, 1, true), task.raw.revised_prompt)
+    end
+  end)
+
   it("have a clip whose first link is dead, and one that breaks on its way", function()
     local path = os.tmpname()
     local whole = assert(assert(begin "quick"):wait()):bytes()

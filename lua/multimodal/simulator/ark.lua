@@ -10,6 +10,7 @@
 --- Names: routes unknown.
 local clip = require("multimodal.simulator.clip")
 local core = require("multimodal.core")
+local received = require("multimodal.simulator.received")
 local square = require("multimodal.simulator.square")
 
 local M = {}
@@ -59,11 +60,21 @@ local function id_in(path)
   return path:match("/tasks/([^/]+)$")
 end
 
+--- What came, in words, and in what roles. The media themselves are let go of.
+local function taken(value)
+  local said, roles = received.words(received.parts { { role = "user", content = value.content } }), {}
+  for _, item in ipairs(value.content) do
+    if type(item) == "table" and type(item.role) == "string" then roles[#roles + 1] = item.role end
+  end
+  value.content = nil
+  return said .. (roles[1] and " Roles: " .. table.concat(roles, ", ") .. "." or "")
+end
+
 local function begin(value, life)
   local now = os.time()
   local task = {
     id = ("cgt-sim-%06d"):format(#order + 1), model = value.model, asked = value, life = lives[life], step = 0, looks = 0,
-    created = now, updated = now, stale = life == "stale", torn = life == "torn",
+    created = now, updated = now, stale = life == "stale", torn = life == "torn", received = taken(value),
   }
   tasks[task.id], order[#order + 1] = task, task.id
   return task
@@ -95,6 +106,7 @@ local function shown(request, task)
   for _, name in ipairs(repeated) do body[name] = task.asked[name] end
   if state == "succeeded" then
     body.content, body.usage = results(request, task), { completion_tokens = 108900, total_tokens = 108900 }
+    body.revised_prompt = task.received
   end
   return body
 end
