@@ -228,6 +228,11 @@ describe("a task dialect", function()
     local video = assert(task:wait())
     assert.same({ "https://h/v.mp4", 2, "image" }, { video.url, #task.outputs, task.outputs[2].kind })
     assert.equal("duration", select(2, ai:video { "Hi", duration = 5 }).part)
+    for _, more in ipairs { mm.image "https://h/b.png", mm.video "https://h/v.mp4" } do
+      local none, err = ai:video { "A cat", mm.image "https://h/a.png", more }
+      assert.is_nil(none)
+      assert.same({ "unsupported", "messages[1].content[3]", "cogvideox" }, { err.kind, err.part, err.gateway })
+    end
     s:script(json { id = "z1", task_status = "FAIL" }, { path = "/api/paas/v4/async-result/z1" })
     assert.equal("task_failed", select(2, assert(ai:task "z1"):wait()).kind)
   end)
