@@ -7,6 +7,7 @@ local driver = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
 local json = require("multimodal.json")
+local moment = require("multimodal.moment")
 local reply_headers = require("multimodal.reply.headers")
 local urls = require("multimodal.policy.url")
 
@@ -207,9 +208,7 @@ local function dies_at(url)
   local vendor, lasts = url:match("[?&]X%-(%a+)%-Expires=(%d+)")
   local y, m, d, h, min, s = url:match("[?&]X%-" .. (vendor or "%a+") .. "%-Date=(%d%d%d%d)(%d%d)(%d%d)T(%d%d)(%d%d)(%d%d)Z")
   if not lasts or not y then return tonumber(url:match("[?&]Expires=(%d%d%d%d%d%d%d%d%d%d?)")) end
-  local now = os.time()
-  local zone = os.difftime(now, os.time(os.date("!*t", now) --[[@as osdate]]))
-  return os.time { year = y, month = m, day = d, hour = h, min = min, sec = s, isdst = false } + zone + tonumber(lasts)
+  return moment.of(y, m, d, h, min, s) + tonumber(lasts)
 end
 
 --- Ask for a fresh link.
