@@ -34,7 +34,7 @@ describe("a video under a journal", function()
   end
 
   local function done(id, more)
-    local body = { content = { video_url = s.url .. "/film.mp4?X-Signature=canary" }, usage = { completion_tokens = 7, total_tokens = 7 } }
+    local body = { content = { video_url = s.url .. "/film.mp4?X-Signature=abc" }, usage = { completion_tokens = 7, total_tokens = 7 } }
     for name, value in pairs(more or {}) do body[name] = value end
     return tasks.task(id or "cgt-1", "succeeded", body)
   end
@@ -329,11 +329,12 @@ describe("a video under a journal", function()
   it("survives a script that is killed over and over", function()
     for i = 1, 6 do
       local id = "cgt-" .. i
-      s:script({ { wait = 0.01 }, server.json(200, { id = id }) }, { path = place })
+      s:script({ { wait = 0.05 }, server.json(200, { id = id }) }, { path = place })
     end
     s:script(server.json(200, { total = 0, items = {} }), { path = place, times = -1 })
-    for i = 1, 6 do look(done("cgt-" .. i), "cgt-" .. i, -1) end
-    s:script({ server.head(200, { ["Content-Type"] = "video/mp4", ["Content-Length"] = #film }), film }, { path = "/film.mp4", times = -1 })
+    for i = 1, 6 do look({ { wait = 0.05 }, done("cgt-" .. i) }, "cgt-" .. i, -1) end
+    local head = server.head(200, { ["Content-Type"] = "video/mp4", ["Content-Length"] = #film })
+    s:script({ { wait = 0.05 }, head, film }, { path = "/film.mp4", times = -1 })
     local code = child.pid .. ([[
       local mm = require "multimodal"
       local ai = mm.client { gateway = "yourouter", base_url = %q, api_key = "sk-canary", video_model = %q, journal = %q, private = true,
