@@ -150,6 +150,16 @@ describe("a video under a journal", function()
     assert.same({ "cgt-2", false }, { task.id, task.from_journal })
   end)
 
+  it("is begun anew after it was cancelled", function()
+    created "cgt-1"
+    look "queued"
+    s:script({ server.head(200, { ["Content-Length"] = 0 }) }, { path = place .. "/cgt-1" })
+    assert(assert(ai:video "Pan slowly."):cancel())
+    new_run()
+    created "cgt-2"
+    assert.equal("cgt-2", assert(ai:video "Pan slowly.").id)
+  end)
+
   it("that is journaled by the call alone is so", function()
     created("cgt-1", 2)
     local bare = ai:with { journal = false }

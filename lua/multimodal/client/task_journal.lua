@@ -124,7 +124,7 @@ end
 --- Write down what became of a task. One without a result is begun anew by a later run.
 --- @async
 --- @param task multimodal.Task     over
---- @param got multimodal.TaskAnswer  the last word on it
+--- @param got? multimodal.TaskAnswer  the last word on it; of one that succeeded
 function M.settle(task, got)
   local entry = task.entry
   task.entry = nil

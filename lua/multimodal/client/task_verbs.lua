@@ -227,6 +227,7 @@ function verbs.cancel(task)
   if not done then return nil, err end
   task.state = "cancelled"
   task.error = error_of(task)
+  if task.entry then task_journal.settle(task) end
   return task
 end
 
