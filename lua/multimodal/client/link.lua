@@ -1,6 +1,7 @@
 --- Links that die: whether one has by its own words, a fresh one in its place, and its bytes.
 --- Names: has_died is_dead renew get.
 local fetch = require("multimodal.client.fetch")
+local moment = require("multimodal.moment")
 
 local M = {}
 
@@ -9,9 +10,7 @@ local function dies_at(url)
   local vendor, lasts = url:match("[?&]X%-(%a+)%-Expires=(%d+)")
   local y, m, d, h, min, s = url:match("[?&]X%-" .. (vendor or "%a+") .. "%-Date=(%d%d%d%d)(%d%d)(%d%d)T(%d%d)(%d%d)(%d%d)Z")
   if not lasts or not y then return tonumber(url:match("[?&]Expires=(%d%d%d%d%d%d%d%d%d%d?)")) end
-  local now = os.time()
-  local zone = os.difftime(now, os.time(os.date("!*t", now) --[[@as osdate]]))
-  return os.time { year = y, month = m, day = d, hour = h, min = min, sec = s, isdst = false } + zone + tonumber(lasts)
+  return moment.of(y, m, d, h, min, s) + tonumber(lasts)
 end
 
 --- Whether a part's link is past its time, by what its provider says of it or by its own signature.

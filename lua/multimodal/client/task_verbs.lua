@@ -1,7 +1,8 @@
 --- What a task can do: look, wait, watch, cancel, delete, dump.
---- Names: begun known listed.
+--- Names: begun known seen.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
@@ -10,6 +11,7 @@ local polling = require("multimodal.client.polling")
 local request = require("multimodal.client.request")
 local reply_headers = require("multimodal.reply.headers")
 local task_call = require("multimodal.client.task_call")
+local task_journal = compat.lazy("multimodal.client.task_journal")
 local task_text = require("multimodal.client.task_text")
 local tasks = require("multimodal.reply.task")
 local usage = require("multimodal.reply.usage")
@@ -137,7 +139,9 @@ function verbs.look(task, own)
     local seen, err = side.tasks.status(got.body)
     if not seen then return nil, got.answer:fail(err) end
     note_ids(task, got.answer:request_ids(reply_headers.request_id(got.answer.headers, got.body)))
-    return settled(take(task, seen))
+    settled(take(task, seen))
+    if task.entry and task.over[task.state] then task_journal.settle(task, got) end
+    return task
   end, own)
 end
 
@@ -240,6 +244,7 @@ function verbs.cancel(task)
   if not done then return nil, err end
   task.state = "cancelled"
   task.error = error_of(task)
+  if task.entry then task_journal.settle(task) end
   return task
 end
 
@@ -281,15 +286,14 @@ function M.known(side, options, saved)
   return task_of(side, options, { id = saved.id, state = saved.state or "queued", model = saved.model })
 end
 
---- A task of a list.
+--- A task as a list, or a journal, tells of it.
 --- @param side multimodal.TaskSide
 --- @param options table
 --- @param seen table     as the dialect's status gives it
---- @param answer multimodal.Response
+--- @param request_id string?
 --- @return multimodal.Task
-function M.listed(side, options, seen, answer)
-  local task = task_of(side, options, { id = seen.id, state = "queued", model = seen.model, request_id = answer:request_id() })
-  return take(task, seen)
+function M.seen(side, options, seen, request_id)
+  return take(task_of(side, options, { id = seen.id, state = "queued", model = seen.model, request_id = request_id }), seen)
 end
 
 return M
