@@ -1,10 +1,13 @@
 /* server.c - plays canned replies as fast as a socket takes them, one thread a connection.
  * In: an HTTP/1.1 request; the last numbers of its path are what it asks for, before whatever
- * follows. Out: the port, on stdout; then, until stdin ends: /reply             a chat completion
- * with a short text, once the body is read /json/BYTES        one with a picture of BYTES;
- * /sse/BYTES the same in one event of a stream /events/N/CHUNK    N events with 20 bytes of text
- * each, in HTTP chunks of CHUNK bytes (0: one an event) /together/N/E      E events, once N such
- * requests wait /idle              one event, and then nothing Not here: bad input.
+ * follows. Out: the port, on stdout; then, until stdin ends, for
+ * - /reply: a chat completion with a short text, once the body is read;
+ * - /json/BYTES: one with a picture of BYTES; /sse/BYTES: the same in one event of a stream;
+ * - /events/N/CHUNK: N events with 20 bytes of text each, in HTTP chunks of CHUNK bytes (0: one
+ *   an event);
+ * - /together/N/E: E events, once N such requests wait;
+ * - /idle: one event, and then nothing.
+ * Not here: bad input.
  * SPDX-License-Identifier: MIT */
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -15,7 +15,7 @@ local ai, sim = client()
 local picture = assert(ai:image "A sunset over mountains").images[1]
 print("drawn: " .. tostring(picture))
 
-local task = assert(ai:video { "Slow pan, golden light", mm.image(picture), duration = 5, resolution = "1080p" })
+local task = assert(ai:video { "Slow pan, golden light", mm.image { picture, role = "first_frame" }, duration = 5, resolution = "1080p" })
 print("task " .. task.id .. ", to go on with another day: " .. task:dump())
 
 local video = assert(task:wait { on_progress = function(now)
@@ -24,6 +24,7 @@ end })
 local path = os.tmpname()
 assert(video:save(path, { overwrite = true }))
 print("saved " .. path .. ": " .. tostring(video))
+if task.raw.revised_prompt then print("it was made of: " .. task.raw.revised_prompt) end
 
 os.remove(path)
 if sim then sim:stop() end

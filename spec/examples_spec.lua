@@ -58,7 +58,8 @@ describe("an example", function()
       ["transcribe.lua"] = { after = made.mp3 .. " " .. made.wav },
       ["ask_video.lua"] = { after = made.mp4 },
     }
-    local cat = seen "examples/cat.jpg"
+    local cat, drawn = seen "examples/cat.jpg", require("multimodal.simulator.square")
+    local square = ("image/png, 8 x 8 pixels, %d bytes, sha256 %s"):format(#drawn, core.sha256():update(drawn):hex())
     says = {
       ["ask_video.lua"] = { "video/mp4, " .. seen(made.mp4), "What happens in it?", "1.0 s  what" },
       ["chat.lua"] = { cat, "How would you paint it?", "Where were we?" },
@@ -72,7 +73,8 @@ describe("an example", function()
       ["read_pdf.lua"] = { "application/pdf, " .. seen(made.pdf), 'You said: "Who wrote it?"' },
       ["tools.lua"] = { "[weather {", "2 steps" },
       ["tour.lua"] = { cat, "together" },
-      ["video.lua"] = { "drawn: image/png", "task cgt-sim-", "  running after", "  succeeded after", "video/mp4" },
+      ["video.lua"] = { "drawn: image/png", "task cgt-sim-", "  running after", "  succeeded after", "video/mp4, ", square,
+        "Slow pan, golden light --duration 5 --resolution 1080p", "Roles: first_frame." },
       ["transcribe.lua"] = { seen(made.mp3), seen(made.wav) },
     }
   end)

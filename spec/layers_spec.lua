@@ -65,7 +65,7 @@ end
 local lua_layers = {
   ["multimodal"] = "init",
   ["multimodal.error"] = "leaf", ["multimodal.options"] = "leaf", ["multimodal.compat"] = "leaf",
-  ["multimodal.extension"] = "leaf", ["multimodal.picture"] = "leaf",
+  ["multimodal.extension"] = "leaf", ["multimodal.picture"] = "leaf", ["multimodal.moment"] = "leaf",
   ["multimodal.json"] = "json", ["multimodal.media"] = "media", ["multimodal.core"] = "core", ["multimodal.net"] = "net",
   ["multimodal.prompt"] = "prompt", ["multimodal.reply"] = "reply", ["multimodal.dialect"] = "dialect",
   ["multimodal.task"] = "dialect", ["multimodal.gateway"] = "gateway", ["multimodal.policy"] = "policy",

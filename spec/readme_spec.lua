@@ -48,15 +48,17 @@ local function blocks_of(path)
   return blocks
 end
 
--- What a snippet's reader has before it: a client of any gateway is one of the simulator, but for mocks.
+-- What a snippet's reader has before it: a client of any gateway is one of the simulator, but for mocks, and what would take a
+-- minute is quick.
 local prelude = [[
 mm = require "multimodal"
 local url, client = ..., mm.client
+local quick = { sleep = function(seconds) mm.sleep(seconds / 100) end }
 function mm.client(spec)
   local made = client(spec)
   local gateway = type(spec) == "table" and spec.gateway
   if type(gateway) == "table" and getmetatable(gateway) then return made end
-  return made:with { base_url = url, api_key = "any", private = true }
+  return made:with { base_url = url, api_key = "any", private = true, clock = quick }
 end
 function mocked(answers) return mm.client { gateway = mm.mock(answers), dialect = "openai", model = "any" } end
 ai = mm.client { gateway = "yourouter", model = "gpt-4o" }

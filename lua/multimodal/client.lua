@@ -7,11 +7,11 @@ local chat = compat.lazy("multimodal.client.chat")
 local download = compat.lazy("multimodal.client.download")
 local error_class = require("multimodal.error")
 local fallback = require("multimodal.client.fallback")
-local fetch = require("multimodal.client.fetch")
 local headers = require("multimodal.client.headers")
 local http = compat.lazy("multimodal.client.http")
 local image = compat.lazy("multimodal.client.image")
 local key = require("multimodal.client.key")
+local link = require("multimodal.client.link")
 local options_table = require("multimodal.options")
 local video = compat.lazy("multimodal.client.video")
 local models = compat.lazy("multimodal.client.models")
@@ -28,7 +28,7 @@ local misuse = error_class.misuse
 
 local M = {}
 
-media.set_fetch(fetch.get)
+media.set_fetch(link.get)
 media.set_download(function(part, path, options)
   return download.save(part, path, options)
 end)

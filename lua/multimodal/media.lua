@@ -21,6 +21,8 @@ local M = {}
 --- @field access table?        how its link is fetched, of a reply: the rules of the client that made it
 --- @field landed string?        where its link was saved to; its blob is that file
 --- @field refresh (fun(part: multimodal.Media): string?, multimodal.Error?)?  a fresh link, where the old one has died
+--- @field expires_at number?   when its link dies, in seconds since 1970
+--- @field role string?         what it is of a task: "last_frame"
 --- @field transcript string?
 --- @field id string?
 local Media = { __name = "multimodal.media" }
@@ -37,7 +39,7 @@ local fetch = function()
   return nil, error_class.new { kind = "unsupported", message = "this host cannot fetch links" }
 end
 
---- @param fetcher fun(url: string, options: table?): userdata?, multimodal.Error?
+--- @param fetcher fun(part: multimodal.Media, options: table?): userdata?, multimodal.Error?
 function M.set_fetch(fetcher)
   fetch = fetcher
 end
@@ -140,7 +142,7 @@ local function copy_of(kind, part, other)
   part.url, part.path, part.blob = other.url, other.path, other.blob
   part.encoded, part.declared, part.corrected = other.encoded, other.declared, other.corrected
   part.transcript, part.id, part.access = other.transcript, other.id, other.access
-  part.landed, part.refresh = other.landed, other.refresh
+  part.landed, part.refresh, part.expires_at = other.landed, other.refresh, other.expires_at
   for name, value in pairs(other.options) do
     if part.options[name] == nil then part.options[name] = value end
   end
@@ -322,7 +324,7 @@ local function blob_of(self, options)
   if self.blob then return self.blob end
   if self.encoded then return blob_of_encoded(self) end
   if self.path then return blob_of_file(self) end
-  local blob, err = fetch(self.url, options or self.access)
+  local blob, err = fetch(self, options)
   if blob then self.blob, self.corrected = blob, fetched_type(self.url, blob) end
   return blob, err
 end

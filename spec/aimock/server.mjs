@@ -5,7 +5,15 @@ import { pathToFileURL } from "node:url";
 const require = createRequire(pathToFileURL(`${process.cwd()}/build/aimock/`));
 const { LLMock } = require("@copilotkit/aimock");
 
-const mock = new LLMock({ port: 0, logLevel: "silent" });
+// Videos are seen twice as queued, then as running, then as they end.
+const life = { pollsBeforeInProgress: 3, pollsBeforeCompleted: 4 };
+const mock = new LLMock({
+  port: 0,
+  logLevel: "silent",
+  bytePlusVideo: life,
+  openRouterVideo: life,
+  veoVideo: life,
+});
 
 const sees = (request) =>
   request.messages.some((m) => Array.isArray(m.content) && m.content.some((p) => p.type === "image_url"));
@@ -115,6 +123,53 @@ mock.addFixture({
 // A picture, from the endpoint for pictures: chat has no words for one here.
 const dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 mock.onImage("A red dot", { images: [{ b64Json: dot, revisedPrompt: "A small red dot" }] });
+
+// Tasks of Ark: each fixture is what the last look shows. A prompt that names a link gets it as its video.
+const ark = (words, envelope) =>
+  mock.addFixture({
+    match: { userMessage: words, endpoint: "video" },
+    response: (request) => ({ json: envelope(request.messages.at(-1).content) }),
+  });
+const seconds = () => Math.floor(Date.now() / 1000);
+ark("a clip from http", (said) => ({
+  model: "doubao-seedance-1-0-pro-250528",
+  status: "succeeded",
+  content: { video_url: said.match(/http\S+/)[0] },
+  usage: { completion_tokens: 108900, total_tokens: 108900 },
+  created_at: seconds() - 60,
+  updated_at: seconds(),
+  seed: 0,
+  duration: 5,
+}));
+ark("a clip that fails", () => ({ status: "failed", error: { code: "InternalServiceError", message: "It broke." } }));
+ark("a clip that is filtered", () => ({
+  status: "failed",
+  error: { code: "OutputVideoSensitiveContentDetected", message: "It may not be." },
+}));
+ark("a clip that expires", () => ({ status: "expired" }));
+ark("a clip that is cancelled", () => ({ status: "cancelled" }));
+mock.addFixture({
+  match: { userMessage: "a clip too many", endpoint: "video" },
+  response: { error: { message: "Slow down", code: "RateLimitExceeded.EndpointRPMExceeded" }, status: 429 },
+});
+
+// OpenRouter's video has its bytes behind the key; Veo's operation names a link.
+mock.addFixture({
+  match: { userMessage: "a routed clip", endpoint: "video" },
+  response: { video: { id: "v", status: "completed", b64: Buffer.from("a clip of bytes").toString("base64"), cost: 0.25 } },
+});
+mock.addFixture({
+  match: { userMessage: "a routed failure", endpoint: "video" },
+  response: { video: { id: "v", status: "failed", error: "It broke." } },
+});
+mock.addFixture({
+  match: { userMessage: "a clip of Veo", endpoint: "video" },
+  response: { video: { id: "v", status: "completed", url: "https://files.example/v.mp4" } },
+});
+mock.addFixture({
+  match: { userMessage: "a failure of Veo", endpoint: "video" },
+  response: { video: { id: "v", status: "failed", error: "It broke." } },
+});
 
 await mock.start();
 console.log(mock.url);

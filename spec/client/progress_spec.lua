@@ -1,6 +1,9 @@
 --- mm.progress: what people see of an upload, a download and a task, on a terminal and elsewhere.
 local core = require("multimodal.core")
 local mm = require("multimodal")
+local server = require("support.server")
+local simulator = require("multimodal.simulator")
+local tasks = require("support.tasks")
 
 --- What stands for a file: what was written, in pieces.
 local function sink()
@@ -87,6 +90,99 @@ describe("progress", function()
     assert.equal("\rvideo: succeeded, 0:01\27[K\r\n", pipe:read "*a")
     pipe:close()
     os.remove(program)
+  end)
+
+  describe("of a video", function()
+    local s, ai
+    local place = "/api/v3/contents/generations/tasks"
+    before_each(function()
+      s = server.start()
+      ai = tasks.client(s)
+      s:script(server.json(200, { id = "cgt-1" }), { path = place })
+    end)
+    after_each(function() s:stop() end)
+
+    local function look(state, more) s:script(tasks.task("cgt-1", state, more), { path = place .. "/cgt-1" }) end
+
+    --- The lines, without what depends on how fast this machine is.
+    local function lines(out)
+      return (out.text:gsub(", %d[%d.]* %a*B/s", ""))
+    end
+
+    for _, terminal in ipairs { true, false } do
+      it(("shows its upload, its life and its download, %s"):format(terminal and "on a terminal" or "in plain lines"), function()
+        for _, state in ipairs { "queued", "running", "running" } do look(state) end
+        look("succeeded", { content = { video_url = s.url .. "/v.mp4" } })
+        s:script(server.text(200, ("clip"):rep(50), { headers = { ["Content-Type"] = "video/mp4" } }), { path = "/v.mp4" })
+        local show, out = hook_on(terminal, 5)
+        local path = os.tmpname()
+        local task = assert(ai:video { "A cat", mm.image "examples/cat.jpg", on_upload = show })
+        assert(assert(task:wait { on_progress = show }):save(path, { overwrite = true, on_progress = show }))
+        os.remove(path)
+        local sent = assert(s:requests(1))[1].body_bytes
+        assert.is_true(sent > 1000)
+        local upload_line = ("upload: succeeded, %.1f kB, 0:00"):format(sent / 1000)
+        local life = { "task: queued, 0:02", "task: running, 0:07", "task: running, 0:15", "task: succeeded, 0:26" }
+        local download_lines = { "download: running, 0 B, 0:00", "download: succeeded, 200 B, 0:00" }
+        local text = lines(out)
+        local function line(words, last) return terminal and "\r" .. words .. "\27[K" .. (last and "\n" or "") or words .. "\n" end
+        assert(text:find(line(upload_line, true), 1, true), text)
+        assert(text:find(line(life[1]) .. line(life[2]) .. line(life[3]) .. line(life[4], true), 1, true), text)
+        assert(text:find(line(download_lines[1]) .. line(download_lines[2], true), 1, true), text)
+      end)
+    end
+
+    it("ends its line where the waiting ends and the task lives on", function()
+      for _ = 1, 9 do look "running" end
+      local show, out = hook_on(true)
+      local task = assert(ai:video "A cat")
+      local _, err = task:wait { timeout = 20, on_progress = show }
+      assert.same({ "timeout", "running" }, { err.kind, task.state })
+      assert.matches("\rtask: running, 0:20\27%[K\n$", out.text)
+      local plain, text = hook_on(false)
+      task:wait { timeout = 20, on_progress = plain }
+      local _, count = text.text:gsub("\n", "")
+      assert.is_true(count >= 2 and text.text:find("^task: running, 0:00\n") ~= nil, text.text)
+    end)
+
+    it("hears of no upload while a task is looked at by a POST", function()
+      local vertex = mm.client { gateway = "vertex", project = "p", base_url = s.url .. "/v1", api_key = "canary-k", video_model = "vm",
+        clock = tasks.clock() }
+      local name = "projects/p/locations/l/publishers/google/models/vm/operations/op1"
+      s:script(server.json(200, { name = name }), { path = "/v1/models/vm:predictLongRunning" })
+      s:script(server.json(200, { name = name }), { path = "/v1/models/vm:fetchPredictOperation" })
+      local heard = 0
+      local task = assert(vertex:video { "A cat", on_upload = function(now) if now.state == "succeeded" then heard = heard + 1 end end })
+      assert(task:poll())
+      assert.equal(1, heard)
+    end)
+  end)
+
+  it("is one line for each thing on a real terminal, and plain ones in a pipe", function()
+    local sim, program, first = assert(simulator.start { task = "quick" }), os.tmpname(), 0
+    while arg[first - 1] do first = first - 1 end
+    assert(core.file_write(program, ([[
+      local mm = require "multimodal"
+      local ai = mm.client { gateway = "yourouter", base_url = %q, api_key = "any", private = true, video_model = "m",
+        clock = { sleep = function() end } }
+      local show, path = mm.progress(), os.tmpname()
+      local video = assert(assert(ai:video { "A cat", on_upload = show }):wait { on_progress = show })
+      assert(video:save(path, { overwrite = true, on_progress = show }))
+      os.remove(path)
+    ]]):format(sim.url)))
+    for command, form in pairs {
+      ["%s %s 2>&1 >/dev/null"] = { "", "\n" }, ["script -qec '%s %s' /dev/null"] = { "\r", "\27[K\r\n" },
+    } do
+      local pipe = assert(io.popen(command:format(arg[first], program)))
+      local text = pipe:read("*a"):gsub(", %d[%d.]* %a*B/s", "")
+      pipe:close()
+      for _, words in ipairs { "upload: succeeded, %d+ B, 0:00", "task: succeeded, 0:00", "download: succeeded, %d+ B, 0:00" } do
+        local pattern = form[1] .. words .. form[2]:gsub("%[", "%%[")
+        assert(text:find(pattern), text .. "\n" .. pattern)
+      end
+    end
+    os.remove(program)
+    sim:stop()
   end)
 
   it("refuses what it does not know", function()

@@ -224,7 +224,21 @@ describe("a video", function()
       assert.same({ case[3], case[1], "cgt-1" }, { err.kind, task.state, err.task_id })
       if type(case[2]) == "table" then assert.same(case[2], { code = err.code, message = err.message }) end
       assert.equal(err, task.error)
+      assert.equal(err, select(2, task:wait()))
+      assert.same({ 1, 1 }, { tasks.count(s, "POST"), tasks.count(s, "GET") })
+      s:clear()
     end
+  end)
+
+  it("H16 Y19 is asked for without a vendor, whatever the chat speaks, and with one where that is said", function()
+    for _, dialect in ipairs { "openai", "gemini", "anthropic" } do
+      local _, request = sent(seed, nil, ai:with { dialect = dialect })
+      local headers = request.headers
+      assert.same({ place, "Bearer sk-canary", nil, nil, nil, nil }, {
+        request.path, headers.authorization, headers.vendor, headers["anthropic-version"], headers["x-api-key"], headers["x-goog-api-key"],
+      })
+    end
+    assert.equal("volcengine", select(2, sent(seed, { vendor = "volcengine" })).headers.vendor)
   end)
 
   it("H13 is begun once where the first request may have arrived", function()
@@ -237,7 +251,7 @@ describe("a video", function()
       s:script(steps, { times = -1 })
       local task, err = ai:video(seed)
       assert.is_nil(task)
-      assert.same({ i, true, 1 }, { i, err.maybe_accepted, #s:requests(1) }, tostring(err))
+      assert.same({ i, true, 1, 1 }, { i, err.maybe_accepted, #s:requests(1), tasks.count(s, "POST") }, tostring(err))
       s:clear()
     end
   end)
@@ -248,7 +262,7 @@ describe("a video", function()
       s:script(server.json(status, refusal), { path = place })
       created()
       local task = assert(ai:video(seed))
-      assert.same({ status, "cgt-1", 2, 2 }, { status, task.id, #s:requests(2), task.attempts })
+      assert.same({ status, "cgt-1", 2, 2 }, { status, task.id, tasks.count(s, "POST"), task.attempts })
       s:clear()
     end
     for code, case in pairs {

@@ -66,6 +66,19 @@ describe("a task dialect", function()
     assert.same({ "/api/v1/videos/v1/content?index=0", "Bearer sk-canary" }, { last.path, last.headers.authorization })
   end)
 
+  it("openrouter: takes pictures, videos and audio as references", function()
+    local ai = client("openrouter", "/api/v1")
+    s:script(json { id = "v1" }, { path = "/api/v1/videos" })
+    assert(ai:video {
+      "Mix", mm.image { bytes = "\137PNG\r\n\26\n", mime = "image/png", role = "reference_image" }, mm.video "https://h/v.mp4",
+      mm.audio "https://h/a.mp3",
+    })
+    assert.same({
+      { type = "image_url", image_url = { url = core.data_url("image/png", "\137PNG\r\n\26\n") } },
+      { type = "video_url", video_url = { url = "https://h/v.mp4" } }, { type = "audio_url", audio_url = { url = "https://h/a.mp3" } },
+    }, body_of(1).input_references)
+  end)
+
   it("openrouter: follows no link to another host with its key", function()
     local ai, other = client("openrouter", "/api/v1"), server.start()
     s:script(json { id = "v1", polling_url = other.url .. "/steal" }, { path = "/api/v1/videos" })
@@ -78,8 +91,11 @@ describe("a task dialect", function()
   it("openrouter: refuses what it cannot say", function()
     local ai = client("openrouter", "/api/v1")
     for _, case in ipairs {
-      { { "Hi", watermark = true }, "watermark" }, { { "Hi", mm.video "https://h/v.mp4" }, "messages[1].content[2]" },
+      { { "Hi", watermark = true }, "watermark" }, { { "Hi", mm.file { bytes = "%PDF-1.7 x" } }, "messages[1].content[2]" },
       { { "Hi", mm.image { "https://h/a.png", role = "cover" } }, "messages[1].content[2]" },
+      { { "Hi", mm.video { "https://h/v.mp4", role = "first_frame" } }, "messages[1].content[2]" },
+      { { "Hi", mm.image "https://h/a.png", mm.image "https://h/b.png" }, "messages[1].content[3]" },
+      { { "Hi", mm.image "gs://b/a.png" }, "messages[1].content[2]" }, { { "Hi", mm.image { file_id = "x" } }, "messages[1].content[2]" },
     } do
       local task, err = ai:video(case[1])
       assert.is_nil(task)
@@ -92,8 +108,7 @@ describe("a task dialect", function()
     assert.equal("unsupported", select(2, ai:tasks()).kind)
   end)
 
-  local studio = { name = "studio", tasks = { dialect = "veo", auth = "x-goog-api-key" }, base_url = "https://h/v1beta" }
-  local vertex = { name = "vertex", tasks = { dialect = "veo", vertex = true }, base_url = "https://h/v1/p" }
+  local studio, vertex = "google", "vertex"
 
   it("veo: is an operation at its own name on AI Studio, whose result needs the key", function()
     local ai, name = client(studio, "/v1beta"), "models/vm/operations/op1"
@@ -125,7 +140,7 @@ describe("a task dialect", function()
   end)
 
   it("veo: is asked for by a POST on Vertex, and may come as bytes", function()
-    local ai, name = client(vertex, "/v1/p"), "projects/p/locations/l/publishers/google/models/vm/operations/op1"
+    local ai, name = client(vertex, "/v1/p", { project = "p" }), "projects/p/locations/l/publishers/google/models/vm/operations/op1"
     s:script(json { name = name }, { path = "/v1/p/models/vm:predictLongRunning" })
     local task = assert(ai:video { "A cat", mm.image { url = "gs://b/cat.png" }, generate_audio = false })
     assert.same({
@@ -140,6 +155,43 @@ describe("a task dialect", function()
     local video = assert(assert(ai:task(task:dump())):wait())
     assert.equal(clip, saved(video))
     assert.same({ "POST", { operationName = name } }, { s:requests()[2].method, body_of(2) })
+    for i = 1, 3 do
+      assert.same({ "Bearer sk-canary", nil }, { s:requests()[i].headers.authorization, s:requests()[i].headers["x-goog-api-key"] })
+    end
+    assert.equal(3, tasks.count(s, "POST"))
+  end)
+
+  it("veo: works where its location says, and by a key in express mode", function()
+    local function root(more)
+      local given = { gateway = "vertex", api_key = "canary-k", model = "m" }
+      for name, value in pairs(more) do given[name] = value end
+      return require("multimodal.client.task_side").of(mm.client(given)).base.root
+    end
+    assert.equal("https://eu-west4-aiplatform.googleapis.com/v1/projects/p/locations/eu-west4/publishers/google",
+      root { project = "p", location = "eu-west4" })
+    assert.equal("https://aiplatform.googleapis.com/v1/publishers/google", root {})
+    s:script(json { name = "models/vm/operations/op1" }, { path = "/v1/models/vm:predictLongRunning" })
+    assert(client(vertex, "/v1"):video { "A cat", duration = 8.0, seed = 0, fps = 24 })
+    assert.equal("sk-canary", s:requests()[1].headers["x-goog-api-key"])
+    assert.same({ durationSeconds = 8, seed = 0, fps = 24 }, body_of(1).parameters)
+    assert(s:requests()[1].body:find('"durationSeconds":8,', 1, true))
+  end)
+
+  it("veo: goes on with a clip, and out as it is written", function()
+    for _, case in ipairs {
+      { client(studio, "/v1"), "https://h/v1beta/files/x", { uri = "https://h/v1beta/files/x" } },
+      { client(vertex, "/v1"), "gs://b/clip.mp4", { gcsUri = "gs://b/clip.mp4", mimeType = "video/mp4" } },
+    } do
+      s:clear()
+      s:script(json { name = "models/vm/operations/op1" }, { path = "/v1/models/vm:predictLongRunning" })
+      assert(case[1]:video { "And on", mm.video { url = case[2] }, model = "models/vm" })
+      assert.same({ instances = { { prompt = "And on", video = case[3] } } }, body_of(1))
+      local _, err = case[1]:video { "On", mm.video { url = case[2] }, mm.video { url = case[2] } }
+      assert.same({ "unsupported", "messages[1].content[3]" }, { err.kind, err.part })
+    end
+    s:script(json { name = "models/other/operations/op1" }, { path = "/v1/models/other:predictLongRunning" })
+    assert(client(studio, "/v1"):video(mm.raw { model = "other", instances = { { prompt = "Hi" } } }))
+    assert.same({ instances = { { prompt = "Hi" } } }, body_of(2))
   end)
 
   it("veo: fails as its operation says, and where all was filtered", function()
@@ -176,6 +228,11 @@ describe("a task dialect", function()
     local video = assert(task:wait())
     assert.same({ "https://h/v.mp4", 2, "image" }, { video.url, #task.outputs, task.outputs[2].kind })
     assert.equal("duration", select(2, ai:video { "Hi", duration = 5 }).part)
+    for _, more in ipairs { mm.image "https://h/b.png", mm.video "https://h/v.mp4" } do
+      local none, err = ai:video { "A cat", mm.image "https://h/a.png", more }
+      assert.is_nil(none)
+      assert.same({ "unsupported", "messages[1].content[3]", "cogvideox" }, { err.kind, err.part, err.gateway })
+    end
     s:script(json { id = "z1", task_status = "FAIL" }, { path = "/api/paas/v4/async-result/z1" })
     assert.equal("task_failed", select(2, assert(ai:task "z1"):wait()).kind)
   end)

@@ -189,8 +189,8 @@ describe("media", function()
 
   it("fetches a link once, through what the client layer put in", function()
     local asked = {}
-    media.set_fetch(function(url)
-      asked[#asked + 1] = url
+    media.set_fetch(function(part)
+      asked[#asked + 1] = part.url
       return core.blob(png, "image/png")
     end)
     local part = media.new("image", "https://a/b")

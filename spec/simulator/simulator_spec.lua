@@ -182,7 +182,7 @@ describe("the simulator", function()
   it("refuses an unknown option, and ends with stop", function()
     assert.has_error(function()
       simulator.start { prot = 1 }
-    end, "simulator: prot: unknown option (port, pace, split, delay, lua)")
+    end, "simulator: prot: unknown option (port, pace, split, delay, task, lua)")
     local other = assert(simulator.start { delay = 0 })
     other:stop()
     other:stop()

@@ -10,5 +10,6 @@ return {
   loop = full and 2000 or 50,                  -- replies with a picture of 2 MiB, none kept
   many = full and 3000 or 100,                 -- pictures of 100 KiB in one reply
   streams = full and 200 or 50,                -- at once, a second each
+  tasks = full and 5000 or 200,                -- waited for at once
   cancels = full and 10000 or 500,             -- start and cancel
 }

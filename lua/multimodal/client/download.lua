@@ -7,6 +7,7 @@ local driver = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
 local json = require("multimodal.json")
+local link = require("multimodal.client.link")
 local reply_headers = require("multimodal.reply.headers")
 local urls = require("multimodal.policy.url")
 
@@ -148,8 +149,6 @@ local function continues(landing, headers)
   return true
 end
 
-local dead = { [401] = true, [403] = true, [404] = true, [410] = true }
-
 --- Make sense of the head, and take what follows.
 local function take(job, exchange, status, headers, hop)
   local landing = job.landing
@@ -162,7 +161,7 @@ local function take(job, exchange, status, headers, hop)
     return fault("network", "range", ("saving %s: the part that is here does not fit the link any more"):format(urls.shown(hop.url)))
   end
   if status < 200 or status > 299 then
-    if dead[status] then job.died = true end
+    if link.is_dead(status) then job.died = true end
     return fetch.refused(hop, status, headers)
   end
   if job.part.kind ~= "file" and is_page(mime, "") then
@@ -202,43 +201,27 @@ local function attempt(job, under)
   return done, err
 end
 
---- When a signed link dies by its own words, in seconds since 1970; nil of one that does not tell.
-local function dies_at(url)
-  local vendor, lasts = url:match("[?&]X%-(%a+)%-Expires=(%d+)")
-  local y, m, d, h, min, s = url:match("[?&]X%-" .. (vendor or "%a+") .. "%-Date=(%d%d%d%d)(%d%d)(%d%d)T(%d%d)(%d%d)(%d%d)Z")
-  if not lasts or not y then return tonumber(url:match("[?&]Expires=(%d%d%d%d%d%d%d%d%d%d?)")) end
-  local now = os.time()
-  local zone = os.difftime(now, os.time(os.date("!*t", now) --[[@as osdate]]))
-  return os.time { year = y, month = m, day = d, hour = h, min = min, sec = s, isdst = false } + zone + tonumber(lasts)
-end
-
---- Ask for a fresh link.
-local function refresh(job)
-  local part = job.part
-  local ask = part.refresh or part.access and part.access.refresh
-  if not ask or job.fresh then return nil end
-  job.fresh, job.died = true, false
-  local url, err = ask(part)
-  if not url then return false, err end
-  part.url, job.landing.link = url, urls.shown(url)
-  return true
+--- Ask for a fresh link, once; nil where there is none.
+local function renew(job)
+  if job.asked then return nil end
+  job.asked, job.died = true, false
+  local fresh, err = link.renew(job.part)
+  job.landing.link = urls.shown(job.part.url)
+  return fresh, err
 end
 
 local function fetch_all(job)
-  local dies = dies_at(job.part.url)
-  if dies and os.time() >= dies then
-    local fine, err = refresh(job)
-    if fine == false then return nil, err end
-  end
+  local fresh, why
+  if link.has_died(job.part) then fresh, why = renew(job) end
   while true do
     local done, err = attempts.reading(job.access, function(under) return attempt(job, under) end)
     if done or not job.died then return done, err end
-    local fresh, why = refresh(job)
-    if fresh == nil then
+    if not why then fresh, why = renew(job) end
+    if why then return nil, why end
+    if not fresh then
       err.message = err.message .. "; the link may have died: ask for a new one"
       return nil, err
     end
-    if not fresh then return nil, why or err end
   end
 end
 
@@ -329,7 +312,7 @@ function M.save(part, path, options)
   local found, err = standing(path)
   if err then return nil, error_class.new(err) end
   if found == "other" then
-    local blob, why = fetch.get(part.url, part.access)
+    local blob, why = link.get(part)
     if not blob then return nil, why end
     return blob:save(path, { overwrite = true })
   end

@@ -19,13 +19,12 @@ local function kinds_of(list)
   return set
 end
 
--- Clients of the mocks that stand in a list.
-local of_mock = setmetatable({}, { __mode = "k" })
-
+--- A mock in the list answers through a client of its own. The mock holds it: Lua before 5.2 would never drop a weak table's
+--- entry whose value refers to its key.
 local function client_of(item)
   if item.for_call then return item end
-  of_mock[item] = of_mock[item] or clients.new { gateway = item }
-  return of_mock[item]
+  item.client = item.client or clients.new { gateway = item }
+  return item.client
 end
 
 --- Whether somebody saw a part of the answer, or tools ran for it: then it is not begun anew.

@@ -27,7 +27,7 @@ function M.refused(hop, status, headers)
   return nil, error_class.new {
     kind = kinds[status] or status >= 500 and "server" or "bad_request", status = status,
     message = ("fetching %s: HTTP %d"):format(urls.shown(hop.url), status),
-    retry_after = reply_headers.retry_after(headers),
+    retry_after = reply_headers.retry_after(headers), told = { retry = reply_headers.should_retry(headers) },
   }
 end
 

@@ -32,6 +32,7 @@ local look_again = 0.2 -- seconds between two looks at what another process is s
 --- @field place integer?     of the record with its result
 --- @field task string?       the last dump of its task
 --- @field words string?      of the error it ended with
+--- @field thread thread|false|nil  that makes the call; false: the main one
 
 --- @class multimodal.Journal
 --- @field folder string
@@ -133,11 +134,20 @@ local function is_busy(self, one)
   return false
 end
 
+--- A call of this run that was left by a raised error, such as that of a cancelled job: whoever made it is elsewhere by now.
+local function release(self, one)
+  local thread = one.thread
+  if thread == nil or one.state ~= "begun" then return end
+  if thread ~= (compat.running() or false) and (not thread or coroutine.status(thread) ~= "dead") then return end
+  one.state, one.thread, self.taken[one.id] = one.once and "maybe" or "dead", nil, nil
+end
+
 --- The entry for the next call with a hash: what is kept first, then what may have been accepted, then what another process
 --- is sending.
 local function next_of(self, hash)
   local maybe, busy
   for _, one in ipairs(self.by_hash[hash] or {}) do
+    release(self, one)
     if not self.taken[one.id] then
       if one.state == "done" or one.state == "accepted" then return one end
       if one.state == "begun" and not is_busy(self, one) then one.state = one.once and "maybe" or "dead" end
@@ -158,7 +168,9 @@ local function write_begin(self, hash, call)
   local done, fault = self.log:append(record)
   if not done then return nil, fault end
   takes.begin(self, record)
-  return self.records[record.id]
+  local one = self.records[record.id]
+  one.thread = compat.running() or false
+  return one
 end
 
 --- What is about to be sent.
@@ -171,13 +183,13 @@ end
 --- @field gateway string?
 --- @field model string?
 --- @field vendor string?
---- @field reconcile (fun(record: multimodal.JournalRecord): string|false|nil, multimodal.Error?)?  asks the gateway for a task that
----   may have been accepted: its dump, false where there surely is none, or nil, err
+--- @field reconcile (fun(record: multimodal.JournalRecord, others: string[]): string?, string?)?  asks the gateway for a task that
+---   may have been accepted, and is none of these dumps: its own, or nil and what there is to tell of it
 
 --- @class multimodal.JournalEntry
 --- @field id string
 --- @field kept table?        the result of an earlier run: as `done` got it
---- @field task string?       the dump of a task of an earlier run that is still to be waited for
+--- @field task string?       the dump of its task; to be waited for where nothing is kept
 --- @field from_journal boolean
 --- @field journal multimodal.Journal
 --- @field record multimodal.JournalRecord
@@ -191,6 +203,7 @@ end
 --- Append a record of an entry.
 local function note(self, record)
   local journal = self.journal
+  self.record.thread = nil
   record.id, record.at = self.id, log.stamp()
   return journal.log:locked(function()
     local fine, err = refresh(journal)
@@ -261,13 +274,13 @@ local function hash_of(call)
   return sum:hex()
 end
 
-local function uncertain(self, one)
+local function uncertain(self, one, words)
   local cut = self.log.cuts[#self.log.cuts]
   return error_class.new {
     kind = "network", code = "maybe_accepted", maybe_accepted = true, retryable = false,
-    message = ("a create that was begun at %s has no answer in %s%s%s: the gateway may have taken it on, and charge for it. Look for"
+    message = ("a create that was begun at %s has no answer in %s%s%s: the gateway may have taken it on, and charge for it%s. Look for"
       .. " it there and take it up with ai:task(id), or let resubmit = true send it again"):format(one.at, self.log.path,
-      one.words and (" (" .. one.words .. ")") or "", cut and ("; a line there was cut off: " .. cut) or ""),
+      one.words and (" (" .. one.words .. ")") or "", cut and ("; a line there was cut off: " .. cut) or "", words and "; " .. words or ""),
   }
 end
 
@@ -298,27 +311,28 @@ local function wait_for(self, one)
   return true
 end
 
---- What becomes of a create whose answer nobody saw: it is found, given up, or an error.
+--- The dumps of the tasks of all calls.
+local function dumps(self)
+  local texts = {}
+  for _, one in pairs(self.records) do texts[#texts + 1] = one.task end
+  return texts
+end
+
+--- What becomes of a create whose answer nobody saw: it is found, given up because the user says so, or an error.
 --- @return multimodal.JournalEntry|false|nil entry  false: begin anew
 local function reconcile(self, one, options, call)
   local entry = entry_of(self, one, true)
-  local found, noted, err
-  if not options.resubmit and call.reconcile then found, err = call.reconcile(one) end
-  if found then
-    noted, err = entry:accepted(found)
-    if noted then return entry end
-    self.taken[one.id] = nil
-    return nil, err
-  end
-  if options.resubmit or found == false then
+  local noted, err, dump, words
+  if options.resubmit then
     noted, err = entry:failed { kind = "cancelled", message = "given up, to be sent again" }
     if not noted then return nil, err end
     return false
   end
+  if call.reconcile then dump, words = call.reconcile(one, dumps(self)) end
+  if dump then noted, err = entry:accepted(dump) end
+  if noted then return entry end
   self.taken[one.id] = nil
-  local fault = uncertain(self, one)
-  if err then fault.message = fault.message .. "; asking the gateway failed: " .. tostring(err.message) end
-  return nil, fault
+  return nil, err or uncertain(self, one, words)
 end
 
 local function found(self, one, options, call)
@@ -329,11 +343,8 @@ local function found(self, one, options, call)
   end
   if one.state == "maybe" then return reconcile(self, one, options, call) end
   local entry = entry_of(self, one, true)
-  if one.state == "accepted" then
-    entry.task = one.task
-    return entry
-  end
-  entry.kept = self.log:at(one.place) or {}
+  entry.task = one.task
+  if one.state == "done" then entry.kept = self.log:at(one.place) or {} end
   return entry
 end
 

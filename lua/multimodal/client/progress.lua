@@ -8,11 +8,12 @@ local options_table = require("multimodal.options")
 local M = {}
 
 --- @class multimodal.Progress  what the hooks are told
---- @field what string      "upload", "download", or what a task makes
+--- @field what string      "upload", "download" or "task"
 --- @field state string     "running" or another; the last is "succeeded", "failed", "cancelled" or "expired"
 --- @field elapsed number   seconds since it began
 --- @field done number?     bytes so far, of a task its share of `total`
 --- @field total number?    nil until it is known
+--- @field over boolean?    the waiting for a task ends here, and the task lives on
 
 local ended = { succeeded = true, failed = true, cancelled = true, expired = true }
 local in_bytes = { upload = true, download = true }
@@ -99,12 +100,12 @@ local function rate_of(self, now)
 end
 
 local function draw(self, now, rate)
-  local text = line_of(now, rate)
+  local text, over = line_of(now, rate), ended[now.state] or now.over
   if not self.terminal then
     self.out:write(text, "\n")
   else
-    self.out:write("\r", text, "\27[K", ended[now.state] and "\n" or "")
-    self.open = not ended[now.state]
+    self.out:write("\r", text, "\27[K", over and "\n" or "")
+    self.open = not over
   end
   self.out:flush()
 end
@@ -115,7 +116,7 @@ function Line:show(now)
   if over then begin(self, now) end
   local rate = rate_of(self, now)
   local due = now.elapsed - (self.drawn or -math.huge) >= self.every
-  if now.state == self.state and not due then return end
+  if now.state == self.state and not due and not (now.over and self.open) then return end
   self.state, self.drawn = now.state, now.elapsed
   draw(self, now, rate)
 end

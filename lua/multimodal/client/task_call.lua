@@ -1,5 +1,5 @@
 --- One request about a task, with the key, clocks and retries of its client.
---- Names: send.
+--- Names: new run send.
 local attempts = require("multimodal.client.attempts")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
@@ -51,11 +51,12 @@ local function url_of(side, options, wire)
   return request.url({ base = side.base }, wire.path, wire.query, options)
 end
 
---- The options of one request. What is paid for is looked at whatever the budget: that is for what is begun.
+--- The options of one request. What is paid for is looked at whatever the budget: that is for what is begun, and so are hooks of
+--- what is sent.
 local function options_of(options, operation, own)
   own = own or {}
   own.trailing_slash = false
-  if operation ~= "create" then own.budget = false end
+  if operation ~= "create" then own.budget, own.on_upload = false, false end
   return setmetatable(own, { __index = options })
 end
 
@@ -86,35 +87,67 @@ end
 --- @field event table?      the text of the body
 --- @field answer multimodal.Response
 
---- Send it. `read` makes something of the answer.
---- @async
---- @generic T
+--- A request about a task, ready to be sent.
+--- @class multimodal.TaskCall
+--- @field method string
+--- @field url string
+--- @field body userdata?
+--- @field options table
+--- @field operation multimodal.Operation
+
+local function fail(side, options, err)
+  return nil, error_class.new(err, { gateway = side.name, model = options.model, where = error_class.caller() })
+end
+
 --- @param side multimodal.TaskSide
 --- @param options table    effective
 --- @param wire table       {method, path, query?, headers?, body?, url?}
 --- @param operation multimodal.Operation
---- @param read fun(got: multimodal.TaskAnswer): T?, multimodal.Error?
 --- @param own? table       options of this request alone; becomes theirs
+--- @return multimodal.TaskCall?
+--- @return multimodal.Error? err
+function M.new(side, options, wire, operation, own)
+  local body, err = body_of(wire.body)
+  if err then return fail(side, options, err) end
+  local all = options_of(options, operation, own)
+  return setmetatable({
+    method = wire.method or "GET", url = url_of(side, all, wire), plan = plan_of(side, options, wire), body = body,
+    client = side, options = all, warnings = {}, streams = false, operation = operation,
+  }, Call)
+end
+
+--- Send it. `read` makes something of the answer.
+--- @async
+--- @generic T
+--- @param call multimodal.TaskCall
+--- @param read fun(got: multimodal.TaskAnswer): T?, multimodal.Error?
 --- @return T?
 --- @return multimodal.Error? err
-function M.send(side, options, wire, operation, read, own)
-  local body, err = body_of(wire.body)
-  if err then return nil, error_class.new(err, { gateway = side.name, model = options.model, where = error_class.caller() }) end
-  local all = options_of(options, operation, own)
-  local call = setmetatable({
-    method = wire.method or "GET", url = url_of(side, all, wire), plan = plan_of(side, options, wire), body = body,
-    client = side, options = all, warnings = {}, streams = false,
-  }, Call)
-  local got
-  got, err = attempts.run(call, operation, function(answer)
+function M.run(call, read)
+  local got, err = attempts.run(call, call.operation, function(answer)
     local value, fault, event = value_of(answer)
     if fault then return nil, fault end
     return read { body = value, event = event, answer = answer }
   end)
-  if got == nil then
-    return nil, error_class.new(err, { gateway = side.name, model = options.model, where = error_class.caller() })
-  end
+  if got == nil then return fail(call.client, call.options, err) end
   return got
+end
+
+--- Make a request and send it.
+--- @async
+--- @generic T
+--- @param side multimodal.TaskSide
+--- @param options table
+--- @param wire table
+--- @param operation multimodal.Operation
+--- @param read fun(got: multimodal.TaskAnswer): T?, multimodal.Error?
+--- @param own? table
+--- @return T?
+--- @return multimodal.Error? err
+function M.send(side, options, wire, operation, read, own)
+  local call, err = M.new(side, options, wire, operation, own)
+  if not call then return nil, err end
+  return M.run(call, read)
 end
 
 return M

@@ -49,7 +49,7 @@ end
 
 --- The gateway's profile in its usual dialect: what another dialect of chat adds is no matter of tasks.
 local function profile_of(client)
-  local usual = profiles.of { gateway = client.given.gateway, base_url = client.given.base_url }
+  local usual = profiles.of { gateway = client.given.gateway, base_url = client.given.base_url, project = client.given.project }
   local copy = {}
   for name, value in pairs(usual) do copy[name] = value end
   for _, name in ipairs { "auth", "headers" } do
@@ -61,7 +61,7 @@ end
 local function unsupported(client)
   return nil, error_class.new {
     kind = "unsupported", gateway = client.name, where = error_class.caller(),
-    message = client.name .. " has no tasks known here; yourouter, volcengine, byteplus and openrouter make videos, "
+    message = client.name .. " has no tasks known here; yourouter, volcengine, byteplus, openrouter, google and vertex make videos, "
       .. "and a gateway of your own says tasks = { dialect = ... }",
   }
 end

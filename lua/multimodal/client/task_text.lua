@@ -8,11 +8,11 @@ local M = {}
 
 local mark, version = "task", 1
 
---- @param task multimodal.Task
+--- @param task multimodal.Task|{id: string, model: string?, side: multimodal.TaskSide}
 --- @return string
 function M.write(task)
   return assert(json.encode {
-    multimodal = mark, version = version, id = task.id, state = task.state, model = task.model, gateway = task.gateway,
+    multimodal = mark, version = version, id = task.id, state = task.state, model = task.model, gateway = task.side.name,
     origin = sides.origin(task.side),
   })
 end

@@ -1,7 +1,8 @@
 --- What a task can do: look, wait, watch, cancel, delete, dump.
---- Names: begun known listed.
+--- Names: begun known seen.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
@@ -10,6 +11,7 @@ local polling = require("multimodal.client.polling")
 local request = require("multimodal.client.request")
 local reply_headers = require("multimodal.reply.headers")
 local task_call = require("multimodal.client.task_call")
+local task_journal = compat.lazy("multimodal.client.task_journal")
 local task_text = require("multimodal.client.task_text")
 local tasks = require("multimodal.reply.task")
 local usage = require("multimodal.reply.usage")
@@ -51,26 +53,46 @@ local function rules_of(task)
   return task.rules
 end
 
-local function output_of(task, found)
-  if lifted.is_blob(found.blob) then
-    return media.from_blob(found.kind, found.blob, { mime = found.mime, role = found.role })
+--- A fresh link of an output: what it is of was seen to be done, so one more look tells.
+local function renewal(task, i)
+  return function()
+    local seen, err = verbs.look(task)
+    if not seen then return nil, err end
+    local part = task.outputs[i]
+    if part and part.url then return part.url end
+    return nil, task.error or fault(task, { kind = "no_output", message = ("the task is %s, without that output"):format(task.state) })
   end
-  local part = media.from_url(found.kind, found.url, { mime = found.mime, role = found.role })
-  part.access, part.expires_at = rules_of(task), found.expires_at
+end
+
+local function output_of(task, found, i)
+  if lifted.is_blob(found.blob) then
+    local part = media.from_blob(found.kind, found.blob, { mime = found.mime })
+    part.role = found.role
+    return part
+  end
+  local part = media.from_url(found.kind, found.url, { mime = found.mime })
+  part.access, part.expires_at, part.role, part.refresh = rules_of(task), found.expires_at, found.role, renewal(task, i)
   return part
 end
 
---- The outputs as parts; those that are the same stay the same objects.
+--- The output that was there before, with its link as it is now; nil where it is another one.
+local function same(task, found, i)
+  local old = task.outputs[i]
+  if not old or not old.url or old.kind ~= found.kind or old.role ~= found.role then return nil end
+  if old.url ~= found.url and not task.done then return nil end
+  old.url, old.expires_at = found.url, found.expires_at
+  return old
+end
+
+--- The outputs as parts; those that are the same stay the same objects. Of a task that is done only links change.
 local function outputs_of(task, found)
   local list = {}
-  for i, one in ipairs(found or {}) do
-    local old = task.outputs[i]
-    list[i] = old and old.url and old.url == one.url and old or output_of(task, one)
-  end
+  for i, one in ipairs(found or {}) do list[i] = same(task, one, i) or output_of(task, one, i) end
   if list[1] or task.state ~= "succeeded" or not task.side.tasks.download then return list end
   local wire = task.side.tasks.download(task)
   if wire then
-    list[1] = output_of(task, { kind = "video", url = request.url({ base = task.side.base }, wire.path, wire.query, {}) })
+    local one = { kind = "video", url = request.url({ base = task.side.base }, wire.path, wire.query, {}) }
+    list[1] = same(task, one, 1) or output_of(task, one, 1)
   end
   return list
 end
@@ -91,6 +113,7 @@ local function take(task, seen)
   task.poll_url = seen.poll_url or task.poll_url
   task.created_at, task.updated_at = seen.created_at, seen.updated_at
   task.outputs = outputs_of(task, seen.outputs)
+  task.done = task.state == "succeeded"
   task.error = error_of(task, seen.error)
   return task
 end
@@ -116,7 +139,9 @@ function verbs.look(task, own)
     local seen, err = side.tasks.status(got.body)
     if not seen then return nil, got.answer:fail(err) end
     note_ids(task, got.answer:request_ids(reply_headers.request_id(got.answer.headers, got.body)))
-    return settled(take(task, seen))
+    settled(take(task, seen))
+    if task.entry and task.over[task.state] then task_journal.settle(task, got) end
+    return task
   end, own)
 end
 
@@ -144,29 +169,25 @@ local waiting = {
   timeout = options_table.known.timeout,
 }
 
---- What on_progress hears.
---- @class multimodal.Progress
---- @field what "task"
---- @field state string
---- @field elapsed number   seconds since the waiting began
---- @field done number?     of total
---- @field total number?
-
-local function goes_on(task, poll, hook)
+--- Tell the hook how the task is; false stops the waiting.
+local function goes_on(task, poll, hook, over)
   if not hook then return true end
-  local progress = { what = "task", state = task.state, elapsed = poll:elapsed(), done = task.progress, total = task.progress and 1 or nil }
-  return hook(progress) ~= false
+  local done = task.progress
+  return hook { what = "task", state = task.state, elapsed = poll:elapsed(), done = done, total = done and 1 or nil, over = over } ~= false
 end
 
 function verbs.wait(task, options)
   options = options or {}
   options_table.check(options, waiting, "wait: ")
   if is_over(task) then return outcome(task) end
-  local poll = polling.new(task, options)
+  local poll, hook = polling.new(task, options), options.on_progress or nil
   while true do
     local verdict, err = poll:step()
-    if verdict == "failed" then return nil, err end
-    if verdict ~= "lost" and not goes_on(task, poll, options.on_progress or nil) and verdict ~= "done" then
+    if verdict == "failed" then
+      goes_on(task, poll, hook, true)
+      return nil, err
+    end
+    if verdict ~= "lost" and not goes_on(task, poll, hook) and verdict ~= "done" then
       return nil, fault(task, { kind = "cancelled", message = "on_progress stopped the waiting; the task lives on" })
     end
     if verdict == "done" then return outcome(task) end
@@ -223,6 +244,7 @@ function verbs.cancel(task)
   if not done then return nil, err end
   task.state = "cancelled"
   task.error = error_of(task)
+  if task.entry then task_journal.settle(task) end
   return task
 end
 
@@ -264,15 +286,14 @@ function M.known(side, options, saved)
   return task_of(side, options, { id = saved.id, state = saved.state or "queued", model = saved.model })
 end
 
---- A task of a list.
+--- A task as a list, or a journal, tells of it.
 --- @param side multimodal.TaskSide
 --- @param options table
 --- @param seen table     as the dialect's status gives it
---- @param answer multimodal.Response
+--- @param request_id string?
 --- @return multimodal.Task
-function M.listed(side, options, seen, answer)
-  local task = task_of(side, options, { id = seen.id, state = "queued", model = seen.model, request_id = answer:request_id() })
-  return take(task, seen)
+function M.seen(side, options, seen, request_id)
+  return take(task_of(side, options, { id = seen.id, state = "queued", model = seen.model, request_id = request_id }), seen)
 end
 
 return M

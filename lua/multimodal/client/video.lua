@@ -1,5 +1,6 @@
 --- ai:video, ai:task and ai:tasks: paid work that takes minutes, begun once, looked at until it is over.
 --- Names: create task tasks.
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local failures = require("multimodal.dialect.failure")
 local media = require("multimodal.media")
@@ -9,6 +10,7 @@ local raws = require("multimodal.client.raw")
 local resolve = require("multimodal.client.resolve")
 local sides = require("multimodal.client.task_side")
 local task_call = require("multimodal.client.task_call")
+local task_journal = compat.lazy("multimodal.client.task_journal")
 local task_text = require("multimodal.client.task_text")
 local verbs = require("multimodal.client.task_verbs")
 
@@ -123,6 +125,40 @@ local function begun(side, got)
   }
 end
 
+local function send(call, options, warnings)
+  local got, err = task_call.run(call, function(answer) return begun(call.client, answer) end)
+  if not got then return nil, err end
+  return verbs.begun(call.client, options, got, warnings)
+end
+
+--- The task that an earlier run left.
+local function earlier(side, options, found)
+  local entry = found.entry
+  local seen = found.kept and side.tasks.status(found.kept.body)
+  local task
+  if seen then
+    seen.id = seen.id or found.saved and found.saved.id
+    task = verbs.seen(side, options, seen, entry.kept.request_id)
+  else
+    task = verbs.known(side, options, found.saved)
+    task.entry = entry
+  end
+  task.from_journal = true
+  return task
+end
+
+--- Begin a task once, however often the script is run.
+local function journaled(call, options, warnings)
+  local found, err = task_journal.begin(call)
+  if not found then return fail(call.client, options, err) end
+  if not found.entry.from_journal then
+    return task_journal.send(found.entry, function() return send(call, options, warnings) end)
+  end
+  local task = earlier(call.client, options, found)
+  for _, warning in ipairs(warnings) do task.warnings[#task.warnings + 1] = warning end
+  return task
+end
+
 --- Begin a task. The request is sent again only where it was surely refused.
 --- @async
 --- @param client multimodal.Client
@@ -148,10 +184,11 @@ function M.create(client, prompt, more)
   local wire, fault, notes = side.tasks.create(said, options, side.profile)
   if not wire then return fail(client, options, fault) end
   for _, note in ipairs(notes or {}) do warnings[#warnings + 1] = note end
-  local got
-  got, err = task_call.send(side, options, wire, "create", function(answer) return begun(side, answer) end)
-  if not got then return nil, err end
-  return verbs.begun(side, options, got, warnings)
+  local call
+  call, err = task_call.new(side, options, wire, "create")
+  if not call then return nil, err end
+  if options.journal then return journaled(call, options, warnings) end
+  return send(call, options, warnings)
 end
 
 --- A task by its id, or by the text of task:dump(), or by what a provider's callback says; nothing is asked.
@@ -212,7 +249,7 @@ function M.tasks(client, filter)
     for _, body in ipairs(bodies) do
       local seen = type(body) == "table" and side.tasks.status(body)
       if seen and type(seen.id) == "string" then
-        local task = verbs.listed(side, client.options, seen, got.answer)
+        local task = verbs.seen(side, client.options, seen, got.answer:request_id())
         if not filter.state or task.state == filter.state then list[#list + 1] = task end
       end
     end

@@ -24,6 +24,7 @@ return {
     } },
   },
   models_query = { pageSize = "1000" },
+  tasks = { dialect = "veo" },
   known_models = {
     { "gemini-2.5-flash", "text image audio video file", "text" }, { "gemini-2.5-pro", "text image audio video file", "text" },
     { "gemini-2.5-flash-lite", "text image audio video file", "text" }, { "gemini-2.5-flash-image*", "text image", "text image" },

@@ -15,6 +15,7 @@ return {
   buckets = { gs = true },
   studio_files = false,
   call_ids = false,
+  tasks = { dialect = "veo", vertex = true },
   known_models = require("multimodal.gateway.google").known_models,
   projectless = {
     base_url = "https://aiplatform.googleapis.com/v1/publishers/google", base_urls = {}, auth = "x-goog-api-key",

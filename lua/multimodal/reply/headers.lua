@@ -1,5 +1,7 @@
 --- What the headers of a reply say about it, whoever sent it.
---- Names: get request_id retry_after reset remaining should_retry moment.
+--- Names: get request_id retry_after reset remaining should_retry.
+local moment = require("multimodal.moment")
+
 local M = {}
 
 --- A header by its lower-case name; the first value where there are several.
@@ -46,33 +48,10 @@ function M.request_id(headers, body)
     or in_words(body.message)
 end
 
-local months = { jan = 1, feb = 2, mar = 3, apr = 4, may = 5, jun = 6, jul = 7, aug = 8, sep = 9, oct = 10, nov = 11, dec = 12 }
-
---- Days since 1970-01-01 of a date in the Gregorian calendar.
-local function days(year, month, day)
-  if month <= 2 then year, month = year - 1, month + 12 end
-  local leaps = math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
-  return 365 * year + leaps + math.floor((153 * month - 457) / 5) + day - 719469
-end
-
---- Seconds since 1970 of the three forms of an HTTP date.
-local function seconds(date)
-  local day, name, year, clock = date:match("^%a+, (%d+)[ -](%a+)[ -](%d+) (%d+:%d+:%d+)")
-  if not day then
-    name, day, clock, year = date:match("^%a+ (%a+) +(%d+) (%d+:%d+:%d+) (%d+)$")
-  end
-  local month = name and months[name:sub(1, 3):lower()]
-  if not month then return nil end
-  local hour, minute, second = clock:match("(%d+):(%d+):(%d+)")
-  year = tonumber(year)
-  if year < 100 then year = year + (year < 70 and 2000 or 1900) end
-  return ((days(year, month, tonumber(day)) * 24 + tonumber(hour)) * 60 + tonumber(minute)) * 60 + tonumber(second)
-end
-
 --- Now, as the server's clock has it: a wrong one here does not count.
 local function time_of(headers, now)
   local date = M.get(headers, "date")
-  return date and seconds(date) or now or os.time()
+  return date and moment.http(date) or now or os.time()
 end
 
 --- A count of seconds that makes sense to wait, or nil. Lua's own spellings of numbers (0x10) are none of HTTP's.
@@ -93,7 +72,7 @@ function M.retry_after(headers, now)
   local after = M.get(headers, "retry-after")
   if not after then return nil end
   if tonumber(after) then return wait(after) end
-  local at = seconds(after)
+  local at = moment.http(after)
   if not at then return nil end
   return math.max(0, at - time_of(headers, now))
 end
@@ -111,20 +90,6 @@ local function duration(text_of)
   return text_of ~= "" and sum or nil
 end
 
---- Seconds since 1970 of a moment as RFC 3339 writes it.
---- @param text_of string
---- @return number?
-function M.moment(text_of)
-  local year, month, day, hour, minute, rest = text_of:match("^(%d%d%d%d)-(%d%d)-(%d%d)[Tt ](%d%d):(%d%d):(.*)$")
-  local second, zone = (rest or ""):match("^(%d%d%.?%d*)(.*)$")
-  if not second then return nil end
-  local sign, hours, minutes = zone:match("^([+-])(%d%d):?(%d%d)$")
-  if not sign and not zone:find("^[Zz]$") then return nil end
-  local offset = sign and (sign == "-" and -1 or 1) * (tonumber(hours) * 3600 + tonumber(minutes) * 60) or 0
-  return days(tonumber(year), tonumber(month), tonumber(day)) * 86400
-    + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(second) - offset
-end
-
 -- Larger bare numbers are moments: since 1970, in milliseconds or in seconds.
 local least_ms, least_s = 1e11, 1e9
 
@@ -135,7 +100,7 @@ local function until_full(value, from)
     if number >= least_s then number = (number >= least_ms and number / 1000 or number) - from end
     return wait(math.max(0, number))
   end
-  local at = M.moment(value)
+  local at = moment.rfc3339(value)
   return at and math.max(0, at - from) or duration(value)
 end
 

@@ -15,6 +15,7 @@ local M = {}
 --- @field request_id string?           of the last answer about it
 --- @field request_ids string[]         of its creation, one an attempt, and of the last look
 --- @field warnings string[]
+--- @field from_journal boolean         it was begun by an earlier run, and is gone on with
 local Task = { __name = "multimodal.task" }
 Task.__index = Task
 
@@ -25,6 +26,7 @@ Task.over = { succeeded = true, failed = true, cancelled = true, expired = true 
 --- @return multimodal.Task
 function M.new(fields)
   fields.outputs, fields.request_ids, fields.warnings = fields.outputs or {}, fields.request_ids or {}, fields.warnings or {}
+  fields.from_journal = fields.from_journal or false
   return setmetatable(fields, Task)
 end
 

@@ -3,6 +3,7 @@
 local answers = require("multimodal.simulator.answers")
 local core = require("multimodal.core")
 local received = require("multimodal.simulator.received")
+local square = require("multimodal.simulator.square")
 
 local M = {}
 
@@ -78,17 +79,13 @@ local function prompt_tokens(parts)
   return count
 end
 
-local red_square = core.base64_decode(
-  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAIAQMAAAD+wSzIAAAAA1BMVEX/AAAZ4gk3AAAAC0lEQVR42mNgQAUAABAAAaoZ+IIAAAAASUVORK5CYII="
-)
-
 --- Pictures that go back: those that came, or a red square.
 local function pictures(parts)
   local blobs, found = {}, {}
   for _, part in ipairs(parts) do
     if part.kind == "image" and part.blob then blobs[#blobs + 1] = part.blob end
   end
-  if not blobs[1] then blobs[1] = core.blob(red_square, "image/png") end
+  if not blobs[1] then blobs[1] = core.blob(square, "image/png") end
   for i, blob in ipairs(blobs) do
     found[i] = { inlineData = { mimeType = blob:mime() or "image/png", data = core.base64_of(blob) } }
   end

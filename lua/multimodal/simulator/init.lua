@@ -6,7 +6,7 @@ local M = {}
 local Simulator = {}
 Simulator.__index = Simulator
 
-local known = { port = "number", pace = "number", split = "number", delay = "number", lua = "string" }
+local known = { port = "number", pace = "number", split = "number", delay = "number", task = "string", lua = "string" }
 
 local function quote(text)
   return "'" .. tostring(text):gsub("'", "'\\''") .. "'"
@@ -36,6 +36,7 @@ local function command_for(options, fifo)
   for name in pairs(known) do
     if type(options[name]) == "number" then fields[#fields + 1] = ("%s=%.17g"):format(name, options[name]) end
   end
+  if options.task then fields[#fields + 1] = ("task=%q"):format(options.task) end
   local source = program:format(table.concat(fields, ","), package.path, package.cpath, fifo)
   -- A child that fails before it is ready still answers on the fifo, so that the parent does not wait.
   return ("%s -e %s || { [ -p %s ] && echo > %s; }"):format(
@@ -43,9 +44,9 @@ local function command_for(options, fifo)
 end
 
 --- Start a simulator as a child process. It ends with stop(), and with this process.
---- @param options {port: integer?, pace: number?, split: integer?, delay: number?, lua: string?}?
----   pace: seconds between events; split: bytes in one write; delay: seconds before the answer; lua: the interpreter
----   (needs luv)
+--- @param options {port: integer?, pace: number?, split: integer?, delay: number?, task: string?, lua: string?}?
+---   pace: seconds between events; split: bytes in one write; delay: seconds before the answer; task: how every task goes,
+---   a word of simulator/ark.lua; lua: the interpreter (needs luv)
 --- @return multimodal.Simulator? sim
 --- @return string? err
 function M.start(options)
@@ -53,7 +54,7 @@ function M.start(options)
   for name, value in pairs(options) do
     if type(value) ~= known[name] then
       error(("simulator: %s: %s"):format(name, known[name] and "expected " .. known[name] .. ", got " .. type(value)
-        or "unknown option (port, pace, split, delay, lua)"), 2)
+        or "unknown option (port, pace, split, delay, task, lua)"), 2)
     end
   end
   local fifo = os.tmpname()

@@ -103,6 +103,7 @@ end
 --- @field pace number?     seconds between events
 --- @field split integer?   bytes in one write
 --- @field delay number?    seconds before an answer
+--- @field task string?     the life of every task: one of simulator/ark.lua's
 --- @field follow boolean?  end when standard input ends
 --- @field log fun(line: string)?
 --- @field ready fun(url: string)  called once the port is open
@@ -115,7 +116,11 @@ end
 --- Serve until the process ends.
 --- @param options multimodal.simulator.Options
 function M.run(options)
-  local self = { options = { pace = options.pace, split = options.split, delay = options.delay }, count = 0, log = options.log }
+  local unknown = options.task and ark.unknown(options.task)
+  if unknown then error("simulator: " .. unknown, 0) end
+  local self = {
+    options = { pace = options.pace, split = options.split, delay = options.delay, task = options.task }, count = 0, log = options.log,
+  }
   local host = options.host or "127.0.0.1"
   local port, err = http.serve({ host = host, port = options.port }, {
     begin = function(request)

@@ -3,13 +3,9 @@
 local answers = require("multimodal.simulator.answers")
 local core = require("multimodal.core")
 local received = require("multimodal.simulator.received")
+local square = require("multimodal.simulator.square")
 
 local M = {}
-
--- A red square of 8 x 8 pixels: the picture of those who sent none.
-local red_square = core.base64_decode(
-  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAIAQMAAAD+wSzIAAAAA1BMVEX/AAAZ4gk3AAAAC0lEQVR42mNgQAUAABAAAaoZ+IIAAAAASUVORK5CYII="
-)
 
 local created = 1700000000 -- the answers depend on the request alone
 
@@ -33,7 +29,7 @@ local function pictures(parts)
     end
   end
   if not list[1] then
-    list[1] = { type = "image_url", image_url = { url = core.data_url_of(core.blob(red_square, "image/png")) } }
+    list[1] = { type = "image_url", image_url = { url = core.data_url_of(core.blob(square, "image/png")) } }
   end
   return list
 end

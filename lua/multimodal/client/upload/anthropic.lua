@@ -4,6 +4,7 @@ local ask = require("multimodal.client.upload.ask")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local media = require("multimodal.media")
+local moment = require("multimodal.moment")
 local options_table = require("multimodal.options")
 local reply_headers = require("multimodal.reply.headers")
 local request = require("multimodal.client.request")
@@ -55,7 +56,7 @@ function M.send(client, part, options, tell)
     }
   end
   local made = media.new(part.kind, { file_id = file.id })
-  made.expires_at = type(file.expires_at) == "string" and reply_headers.moment(file.expires_at) or nil
+  made.expires_at = type(file.expires_at) == "string" and moment.rfc3339(file.expires_at) or nil
   return made
 end
 

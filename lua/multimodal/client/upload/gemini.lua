@@ -6,8 +6,8 @@ local error_class = require("multimodal.error")
 local http = require("multimodal.client.http")
 local jobs = require("multimodal.runtime.jobs")
 local media = require("multimodal.media")
+local moment = require("multimodal.moment")
 local options_table = require("multimodal.options")
-local reply_headers = require("multimodal.reply.headers")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -130,7 +130,7 @@ function M.send(client, part, options, tell)
   if file then file, err = wait(client, file, part, options, tell) end
   if not file then return nil, err end
   local made = media.from_url(part.kind, file.uri, { mime = type(file.mimeType) == "string" and file.mimeType or part:mime() })
-  made.id, made.expires_at = file.name, type(file.expirationTime) == "string" and reply_headers.moment(file.expirationTime) or nil
+  made.id, made.expires_at = file.name, type(file.expirationTime) == "string" and moment.rfc3339(file.expirationTime) or nil
   return made
 end
 

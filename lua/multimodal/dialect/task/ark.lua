@@ -2,6 +2,7 @@
 --- Returns a multimodal.TaskDialect.
 local content = require("multimodal.dialect.task.ark_content")
 local failure = require("multimodal.dialect.task.ark_failure")
+local models = require("multimodal.dialect.task.ark_models")
 local settings = require("multimodal.dialect.task.ark_settings")
 
 local M = { name = "ark" }
@@ -25,12 +26,13 @@ M.first, M.delays, M.jitter = 2.5, { 5, 7.5, 11.25, 15 }, 0.2 -- seconds
 M.cancels = { queued = true }
 M.deletes = { succeeded = true, failed = true, expired = true }
 
---- Seconds that a task may take. The flex tier works when there is room, up to two days.
+--- Seconds that a task may take. The flex tier works when there is room, up to two days unless the request says otherwise.
 --- @param task table
 --- @return number
 function M.timeout(task)
-  local flex = task.options and task.options.service_tier == "flex" or task.raw and task.raw.service_tier == "flex"
-  return flex and 172800 or 900
+  local asked, seen = task.options or {}, task.raw or {}
+  if (seen.service_tier or asked.service_tier) ~= "flex" then return 900 end
+  return tonumber(seen.execution_expires_after or asked.extra and asked.extra.execution_expires_after) or 172800
 end
 
 local function escape(id)
@@ -54,13 +56,17 @@ function M.create(prompt, options, profile)
   if not items then return nil, words, warnings end
   local set, err = settings.read(prompt.text, options)
   if not set then return nil, err, warnings end
-  local fine
-  fine, err = content.check(items, places, set)
-  if not fine then return nil, err, warnings end
+  local counts
+  counts, err = content.check(items, places, set)
+  if not counts then return nil, err, warnings end
+  models.warn(options.model, set, counts, warnings)
   local body = { model = options.model, content = items }
   local inline = words ~= nil and (options.params_style or profile.tasks.params_style) == "inline"
   settings.fields(options, inline, body)
-  if inline then words.text = words.text .. settings.flags(options) end
+  if inline then
+    local flags = settings.flags(options)
+    words.text = words.text == "" and flags:sub(2) or words.text .. flags
+  end
   for name, value in pairs(options.extra or {}) do body[name] = value end
   return { method = "POST", path = path, body = body }, nil, warnings
 end

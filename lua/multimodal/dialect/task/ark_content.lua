@@ -24,14 +24,15 @@ local types = {
   ["image/gif"] = true, ["image/heic"] = true, ["image/heif"] = true,
 }
 
-local largest, least_side, most_side, flattest = 30 * 1000 * 1000, 300, 6000, 2.5
+local least_side, most_side, flattest = 300, 6000, 2.5
 
---- What Ark says it refuses, which is its own to do.
-local function warn(part, place, warnings)
-  local function say(words) warnings[#warnings + 1] = place .. ": " .. words end
-  local mime = part:mime()
-  if not types[mime] then say(("Ark takes no %s as a picture"):format(mime)) end
-  if part.blob:size() > largest then say("Ark takes pictures below 30 MB") end
+local MB = 1000 * 1000
+local largest = { image = 30 * MB, audio = 15 * MB }
+local largest_body = 64 * MB
+
+local sounds = { ["audio/wav"] = true, ["audio/mpeg"] = true }
+
+local function warn_of_sides(part, mime, say)
   local width, height = picture.size(mime, part.blob:read(0, 65536) or "")
   if not (width and height and width > 0 and height > 0) then return end
   local ratio = width / height
@@ -41,19 +42,32 @@ local function warn(part, place, warnings)
   end
 end
 
+--- What Ark says it refuses, which is its own to do.
+local function warn(part, place, warnings)
+  local function say(words) warnings[#warnings + 1] = place .. ": " .. words end
+  local mime, is_picture = part:mime(), part.kind == "image"
+  if not (is_picture and types or sounds)[mime] then
+    say(("Ark takes no %s as %s"):format(mime, is_picture and "a picture" or "a sound"))
+  end
+  if part.blob:size() >= largest[part.kind] then
+    say(("Ark takes %s below %d MB"):format(is_picture and "pictures" or "sounds", largest[part.kind] / MB))
+  end
+  if is_picture then warn_of_sides(part, mime, say) end
+end
+
 local function url_of(part, place, warnings)
-  if part.blob then
+  if part.blob and not (part.kind == "video" and part.url) then
     if part.kind == "video" then
       return fault("unsupported", nil, place, "Ark takes a video by an https link alone; put it where Ark can fetch it")
     end
-    if part.kind == "image" then warn(part, place, warnings) end
-    return json.data_url_of(part.blob, part.options.mime)
+    warn(part, place, warnings)
+    return json.data_url_of(part.blob, part:mime())
   end
   if part.url then
     if part.url:find("^[Hh][Tt][Tt][Pp][Ss]?:") then return part.url end
     return fault("unsupported", nil, place, "Ark fetches http and https links alone; { fetch = true } sends the bytes of others")
   end
-  return "asset://" .. part.id
+  return part.id:find("^asset://") and part.id or "asset://" .. part.id
 end
 
 --- The item of a medium.
@@ -84,6 +98,15 @@ local function copy_of(part)
   return item
 end
 
+--- Bytes of the media as they go out, in base64.
+local function encoded_size(parts)
+  local bytes = 0
+  for _, part in ipairs(parts) do
+    if media.is(part) and part.blob and part.kind ~= "video" then bytes = bytes + part.blob:size() * 4 / 3 end
+  end
+  return bytes
+end
+
 --- The items of a prompt: its texts are one, where the first of them stands.
 --- @param prompt multimodal.TaskPrompt
 --- @param warnings string[]
@@ -105,14 +128,19 @@ function M.items(prompt, warnings)
     end
     if item then items[#items + 1], places[#places + 1] = item, prompt.places[i] end
   end
+  if encoded_size(prompt.parts) > largest_body then
+    warnings[#warnings + 1] = "Ark takes requests of 64 MB at most; pass links, or smaller pictures"
+  end
   return items, words, places
 end
 
---- How many items there are of each type and role; of those without a role, "plain".
+local without_role = { image_url = "plain", video_url = "reference_video", audio_url = "reference_audio" }
+
+--- How many items there are of each type and role; of pictures without a role, "plain".
 local function count(items)
   local counts, first = {}, {}
   for i, item in ipairs(items) do
-    local name = item.role or item.type == "image_url" and "plain" or item.type
+    local name = item.role or without_role[item.type] or item.type
     counts[name] = (counts[name] or 0) + 1
     first[name] = first[name] or i
   end
@@ -153,8 +181,10 @@ local function check_references(counts, first, places)
         ("%s and %s do not go together"):format(words_of[pair[1]], words_of[pair[2]]))
     end
   end
-  for _, role in ipairs { "reference_video", "reference_audio" } do
-    if counts[role] > 3 then return fault("bad_request", "role", places[first[role]], "role: more than three of " .. role) end
+  for role, most in pairs { reference_image = 30, reference_video = 3, reference_audio = 3 } do
+    if counts[role] > most then
+      return fault("bad_request", "role", places[first[role]], ("role: more than %d of %s"):format(most, role))
+    end
   end
   if counts.reference_audio > 0 and counts.reference_image + counts.reference_video == 0 then
     return fault("bad_request", "role", places[first.reference_audio], "reference audio needs a reference image or video beside it")
@@ -166,7 +196,7 @@ end
 --- @param items table[]
 --- @param places string[]
 --- @param set table<string, any>
---- @return boolean? fine
+--- @return table<string, integer>? counts  of items by role
 --- @return multimodal.Error? err
 function M.check(items, places, set)
   local counts, first = count(items)
@@ -179,7 +209,7 @@ function M.check(items, places, set)
   if counts.reference_image > 0 and (set.camera_fixed == true or set.camera_fixed == "true") then
     return fault("bad_request", "conflicting_option", "camera_fixed", "camera_fixed does not go with reference images")
   end
-  return true
+  return counts
 end
 
 return M

@@ -32,12 +32,15 @@ local function refuse(code, part, message)
   return nil, error_class.new { kind = "bad_request", code = code, part = part, message = message }
 end
 
---- The flags of a text: option to value.
+--- The flags of a text: option to value, and how they are written there. One begins a word, or follows a letter of another script.
 local function flags_in(text)
   local found, names = {}, {}
-  for name, value in (" " .. text):gmatch("%s%-%-(%a+)%s*([^%s]*)") do
+  for name, at in (" " .. text):gmatch("[^%w-]%-%-(%a+)()") do
     local setting = of_flag[name:lower()]
-    if setting then found[setting.option], names[setting.option] = value, "--" .. name end
+    if setting then
+      local value = text:match("^%s+(%S+)", at - 1) or ""
+      found[setting.option], names[setting.option] = not value:find("^%-%-") and value or "", "--" .. name
+    end
   end
   return found, names
 end
@@ -63,9 +66,10 @@ local function check_values(options)
 end
 
 --- Settings that rule each other out.
-local function check_pairs(set)
+local function check_pairs(set, names)
   local function conflict(option, message) return refuse("conflicting_option", option, message) end
-  if set.frames ~= nil and set.duration ~= nil then
+  -- Two flags of the user's own are between the user and Ark.
+  if set.frames ~= nil and set.duration ~= nil and not (names.frames and names.duration) then
     return conflict("frames", "frames and duration both say how long; take one away (duration = false)")
   end
   local draft = set.draft == true
@@ -95,8 +99,12 @@ function M.read(text, options)
   local set, names = flags_in(text)
   local extra = options.extra or {}
   for _, setting in ipairs(settings) do
-    local value = options[setting.option]
-    if value == nil and setting.field then value = extra[setting.field] end
+    local value, twin = options[setting.option], setting.field and extra[setting.field]
+    if value ~= nil and twin ~= nil then
+      return refuse("conflicting_option", setting.option,
+        ("%s is an option and stands in extra as %s too; take one away"):format(setting.option, setting.field))
+    end
+    if value == nil then value = twin end
     if value ~= nil then
       local flag = names[setting.option]
       if flag then
@@ -107,7 +115,7 @@ function M.read(text, options)
     end
   end
   set.priority = extra.priority
-  fine, err = check_pairs(set)
+  fine, err = check_pairs(set, names)
   if not fine then return nil, err end
   return set
 end

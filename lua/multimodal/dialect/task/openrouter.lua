@@ -26,19 +26,47 @@ end
 
 local frames = { first_frame = true, last_frame = true }
 
---- A picture where it belongs: the first or last frame, or a reference.
-local function add_picture(body, part, place)
-  if not media.is(part) or part.kind ~= "image" then return fault(place, "a video is made of text and pictures there") end
-  if not part.blob and not part.url then return fault(place, "an uploaded picture has no place there; pass its link or the file") end
-  local role = part.options.role or "first_frame"
-  if not frames[role] and role ~= "reference_image" then
-    return fault(place, ("role: %q is none of first_frame, last_frame, reference_image"):format(role))
+--- What each kind is called as a reference.
+local references = { image = "reference_image", video = "reference_video", audio = "reference_audio" }
+
+--- A part as an item of the body.
+local function item_of(part, place)
+  if not media.is(part) or not references[part.kind] then
+    return fault(place, "a video is made of text, pictures, videos and audio there")
   end
-  local item = { type = "image_url", image_url = { url = part.blob and json.data_url_of(part.blob) or part.url } }
-  local field = frames[role] and "frame_images" or "input_references"
-  if frames[role] then item.frame_type = role end
+  if not part.blob and not part.url then return fault(place, "an upload has no place there; pass its link or the file") end
+  if part.url and not part.blob and not part.url:find("^[Hh][Tt][Tt][Pp][Ss]?:") then
+    return fault(place, "http and https links alone are fetched there; { fetch = true } sends the bytes of others")
+  end
+  local item = { type = part.kind .. "_url" }
+  item[item.type] = { url = part.blob and json.data_url_of(part.blob, part.options.mime) or part.url }
+  for name, value in pairs(part.options.extra or {}) do item[name] = value end
+  return item
+end
+
+local function append(body, field, item)
   body[field] = body[field] or json.array {}
-  body[field][#body[field] + 1] = item
+  table.insert(body[field], item)
+end
+
+--- A part where it belongs: the first or last frame, or a reference.
+local function add(body, part, place)
+  local item, err = item_of(part, place)
+  if not item then return nil, err end
+  local role = part.options.role or (part.kind == "image" and "first_frame" or references[part.kind])
+  if role == references[part.kind] then
+    append(body, "input_references", item)
+    return true
+  end
+  if part.kind ~= "image" or not frames[role] then
+    return fault(place, ("role: %q is none of %s"):format(role, part.kind == "image" and "first_frame, last_frame, reference_image"
+      or references[part.kind]))
+  end
+  for _, other in ipairs(body.frame_images or {}) do
+    if other.frame_type == role then return fault(place, "role: more than one " .. role) end
+  end
+  item.frame_type = role
+  append(body, "frame_images", item)
   return true
 end
 
@@ -50,7 +78,7 @@ function M.create(prompt, options)
   }
   for i, part in ipairs(prompt.parts) do
     if media.is(part) or part.type ~= "text" then
-      local fine, err = add_picture(body, part, prompt.places[i])
+      local fine, err = add(body, part, prompt.places[i])
       if not fine then return nil, err end
     end
   end

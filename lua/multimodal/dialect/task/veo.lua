@@ -21,18 +21,30 @@ local function fault(place, message)
   return nil, error_class.new { kind = "unsupported", part = place, message = message }
 end
 
+--- Where a model works; its name may be written as the list of models has it.
+local function path_of(model, verb)
+  return ("/models/%s:%s"):format(escape((model:gsub("^models/", ""))), verb)
+end
+
 local function picture_of(part, place)
   if part.blob then return { bytesBase64Encoded = json.base64_of(part.blob), mimeType = part:mime() } end
   if part.url and part.url:find("^gs://") then return { gcsUri = part.url, mimeType = part:likely_mime() } end
   return fault(place, "Veo reads no links of the web; pass the file, or fetch = true")
 end
 
+--- A clip to go on with.
+local function video_of(part, vertex)
+  if vertex and part.url:find("^gs://") then return { gcsUri = part.url, mimeType = part:likely_mime() or "video/mp4" } end
+  return { uri = part.url }
+end
+
 local fields = { first_frame = "image", last_frame = "lastFrame" }
 
-local function add(instance, part, place)
+local function add(instance, part, place, vertex)
   if not media.is(part) then return fault(place, "Veo takes text, pictures and a video") end
   if part.kind == "video" and part.url then
-    instance.video = { uri = part.url }
+    if instance.video then return fault(place, "Veo goes on with one video, not with several") end
+    instance.video = video_of(part, vertex)
     return true
   end
   if part.kind ~= "image" then return fault(place, "Veo takes text, pictures and a video by its link") end
@@ -63,7 +75,7 @@ local function parameters_of(options, given)
 end
 
 function M.create(prompt, options, profile)
-  local path = "/models/" .. escape(options.model) .. ":predictLongRunning"
+  local path = path_of(prompt.raw and type(prompt.raw.model) == "string" and prompt.raw.model or options.model, "predictLongRunning")
   if prompt.raw then
     local body = {}
     for name, value in pairs(prompt.raw) do body[name] = name ~= "model" and value or nil end
@@ -75,7 +87,7 @@ function M.create(prompt, options, profile)
   local instance = { prompt = prompt.text ~= "" and prompt.text or nil }
   for i, part in ipairs(prompt.parts) do
     if media.is(part) or part.type ~= "text" then
-      local fine, err = add(instance, part, prompt.places[i])
+      local fine, err = add(instance, part, prompt.places[i], profile.tasks.vertex)
       if not fine then return nil, err end
     end
   end
@@ -87,10 +99,10 @@ function M.create(prompt, options, profile)
   return { method = "POST", path = path, body = body }
 end
 
---- The name of an operation holds the model; one from outside must not lead anywhere else.
+--- The name of an operation, mostly with its model before it; one from outside must not lead anywhere else.
 local function is_name(name)
-  return type(name) == "string" and name:find("^[%w._~/:@-]+$") ~= nil and not name:find("..", 1, true)
-    and name:find("models/", 1, true) ~= nil
+  return type(name) == "string" and name:find("^%w[%w._~/:@-]+$") ~= nil and not name:find("..", 1, true)
+    and name:find("%f[%w]operations/.") ~= nil
 end
 
 function M.created(body)
@@ -103,7 +115,7 @@ function M.inspect(task)
     local path = is_name(task.id) and task.id or "models/-/operations/" .. escape(task.id)
     return { method = "GET", path = "/" .. path }
   end
-  return { method = "POST", path = "/models/" .. escape(model) .. ":fetchPredictOperation", body = { operationName = task.id } }
+  return { method = "POST", path = path_of(model, "fetchPredictOperation"), body = { operationName = task.id } }
 end
 
 local function output_of(sample)
