@@ -19,13 +19,9 @@ local function kinds_of(list)
   return set
 end
 
--- Clients of the mocks that stand in a list.
-local of_mock = setmetatable({}, { __mode = "k" })
-
+--- A mock in the list is a gateway without a client.
 local function client_of(item)
-  if item.for_call then return item end
-  of_mock[item] = of_mock[item] or clients.new { gateway = item }
-  return of_mock[item]
+  return item.for_call and item or clients.new { gateway = item }
 end
 
 --- Whether somebody saw a part of the answer, or tools ran for it: then it is not begun anew.

@@ -55,16 +55,21 @@ Place.__index = Place
 -- Where no error can be caught across a wait (PUC 5.1), a line is looked at so often for those who were cancelled in it.
 local BLIND = 0.25
 
+local names = { "concurrent", "per_host", "requests_per_minute", "tokens_per_minute", "store" }
+
 local limiters = setmetatable({}, { __mode = "k" })
 
---- The limiter of a `limit` table.
+--- The limiter of a `limit` table, and what the table says by now. The table itself is not held: weak keys without
+--- ephemerons would keep both alive.
 --- @param limit table
 --- @return multimodal.Limiter
 function M.of(limit)
   local known = limiters[limit]
-  if known then return known end
-  known = setmetatable({ limit = limit, count = 0, hosts = {}, arrived = 0, lanes = {}, by_name = {} }, Limiter)
-  limiters[limit] = known
+  if not known then
+    known = setmetatable({ limit = {}, count = 0, hosts = {}, arrived = 0, lanes = {}, by_name = {} }, Limiter)
+    limiters[limit] = known
+  end
+  for _, name in ipairs(names) do known.limit[name] = limit[name] end
   return known
 end
 

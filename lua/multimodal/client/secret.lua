@@ -4,8 +4,9 @@ local error_class = require("multimodal.error")
 
 local M = {}
 
--- Kept beside the objects, so that a dump of one shows nothing.
-local values = setmetatable({}, { __mode = "k" })
+-- Texts are kept beside the objects, so that a dump of one shows nothing. Functions, which show nothing, are kept in them:
+-- one may hold what holds the secret, and weak keys without ephemerons would keep both alive.
+local texts = setmetatable({}, { __mode = "k" })
 
 local Secret = { __name = "multimodal.secret" }
 
@@ -22,8 +23,8 @@ function M.new(value)
   if type(value) ~= "string" and type(value) ~= "function" then
     error_class.misuse("secret: expected a string or a function, got " .. type(value))
   end
-  local secret = setmetatable({}, Secret)
-  values[secret] = value
+  local secret = setmetatable({ ask = type(value) == "function" and value or nil }, Secret)
+  if not secret.ask then texts[secret] = value end
   return secret
 end
 
@@ -37,7 +38,7 @@ end
 --- @param value any
 --- @return any
 function M.reveal(value)
-  if M.is(value) then return values[value] end
+  if M.is(value) then return value.ask or texts[value] end
   return value
 end
 
