@@ -171,6 +171,33 @@ describe("a limiter", function()
     assert.equal("ok", assert(ai:generate "Hi").text)
   end)
 
+  it("leaves the place when what the user wrote raises, or is cancelled", function()
+    s:script({ answer() }, { times = -1 })
+    s:script(server.sse({ '{"choices":[{"index":0,"delta":{"content":"a"}}]}' }, { open = true }), { path = "/v1/chat/completions" })
+    local limit = { concurrent = 1 }
+    local ai = client(limit)
+    local function bug() error("a bug", 0) end
+    local function asked()
+      return assert(mm.timeout(5, function() return ai:generate "Hi" end)).text
+    end
+    local function raises(options)
+      assert.same({ false, "a bug" }, { pcall(ai.generate, ai, "Hi", options) })
+      assert.equal("ok", asked())
+      assert.same({ false, "a bug" }, { mm.run(function() return pcall(ai.generate, ai, "Hi", options) end) })
+      assert.equal("ok", asked())
+    end
+    raises { on_text = bug }
+    raises { api_key = bug }
+    raises { headers = { ["X-Mine"] = mm.secret(bug) } }
+    for _, event in ipairs { "request", "response" } do
+      raises { observe = function(record) if record.event == event then bug() end end }
+    end
+    local job = mm.spawn(function() return ai:generate("Hi", { api_key = function() mm.sleep(9) end }) end)
+    mm.sleep(0.02)
+    job:cancel()
+    assert.equal("ok", asked())
+  end)
+
   it("spreads requests over the minute", function()
     local slept, clock = still()
     s:script({ answer() }, { times = -1 })

@@ -33,6 +33,7 @@ end
 --- @field ids string[]?      of the attempts that failed and told theirs
 --- @field deadline number?    the wait for a place is not counted
 --- @field place multimodal.Place?  of the attempt under way
+--- @field exchange multimodal.Exchange?  likewise
 
 local function new(options, request)
   local driver = request and request.client.driver or driver_module.current()
@@ -137,10 +138,17 @@ local function give_up(self, err, begun)
   return nil, err
 end
 
+--- Let go of what an attempt held that raised.
+local function abandon(self)
+  if self.exchange then self.exchange:close() end
+  leave(self)
+end
+
 --- Make attempts until one brings something, or no other may follow.
 local function repeated(self, operation, once, read)
+  local function clean() abandon(self) end
   while true do
-    local value, err, unsent = once(self, read)
+    local value, err, unsent = jobs.guard(clean, once, self, read)
     if value then return value end
     add_id(self, err.request_id)
     local seconds, begun

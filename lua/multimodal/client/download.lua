@@ -6,6 +6,7 @@ local core = require("multimodal.core")
 local driver = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
+local jobs = require("multimodal.runtime.jobs")
 local json = require("multimodal.json")
 local reply_headers = require("multimodal.reply.headers")
 local urls = require("multimodal.policy.url")
@@ -313,7 +314,7 @@ local function locked(part, path, options)
     lock:close()
     return stopped()
   end
-  local blob, err = land(job, path, options)
+  local blob, err = jobs.guard(function() lock:close() end, land, job, path, options)
   lock:close()
   return blob, err
 end

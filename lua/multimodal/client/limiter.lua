@@ -224,17 +224,13 @@ end
 
 --- wait_in_line, out of which nobody is lost: who raises or gives up makes way.
 local function guarded(self, waiter, under)
-  local fine, taken, err
-  if compat.yields_across_pcall or not driver.current():running() then
-    fine, taken, err = pcall(wait_in_line, self, waiter, under)
-  else
-    fine, taken, err = true, wait_in_line(self, waiter, under)
+  local function make_way()
+    remove(waiter)
+    signal(self)
   end
-  if fine and taken then return true end
-  remove(waiter)
-  signal(self)
-  if not fine then error(taken, 0) end
-  return nil, err
+  local taken, err = jobs.guard(make_way, wait_in_line, self, waiter, under)
+  if not taken then make_way() end
+  return taken, err
 end
 
 --- Tokens that a request may cost: text by its length, a medium as a large picture, and what may be answered.

@@ -332,8 +332,8 @@ function methods:send()
     return begun, fault
   end)
   if not stream_of then return nil, err end
-  if not self.opens then return stream_of:reply() end
-  return jobs.own(stream_of)
+  if self.opens then return jobs.own(stream_of) end
+  return jobs.guard(function() stream_of:close() end, stream_of.reply, stream_of)
 end
 
 function Request:__tostring()

@@ -74,6 +74,7 @@ function M.open(request, under)
     if late then return nil, late, hop.hops == 0 end
     local exchange, fault = start(under.driver, request, hop, left)
     if not exchange then return nil, fault, hop.hops == 0 end
+    under.exchange = exchange
     if under.place then under.place:until_closed(exchange) end
     local status, fields = sending.head(exchange, request, under.driver.now)
     if not status then return failed(exchange, fields) end
