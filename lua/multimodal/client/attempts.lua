@@ -34,6 +34,7 @@ end
 --- @field deadline number?    the wait for a place is not counted
 --- @field place multimodal.Place?  of the attempt under way
 --- @field exchange multimodal.Exchange?  likewise
+--- @field counted boolean?    likewise: by those who count requests
 
 local function new(options, request)
   local driver = request and request.client.driver or driver_module.current()
@@ -86,19 +87,32 @@ local function enter(self)
   return true
 end
 
---- Whether an attempt may be made: its budget, its place, and the hook's say.
+--- Whether an attempt may be made: its budget, its place, and the hook's say. Others may have spent the budget while it
+--- stood in line.
 local function admit(self)
-  local spent = account.refuse(self.options)
-  if spent then return nil, spent end
-  local entered, err = enter(self)
-  if not entered then return nil, err end
-  local stopped = observe.request(self.request, self.count + 1)
-  if stopped then return nil, stopped end
+  local options = self.options
+  local refusal, entered = account.refuse(options), nil
+  if refusal then return nil, refusal end
+  entered, refusal = enter(self)
+  if not entered then return nil, refusal end
+  refusal = self.place and account.refuse(options)
+  if refusal then return nil, refusal end
+  account.began(self.request.client, options)
+  self.counted = true
+  refusal = observe.request(self.request, self.count + 1)
+  if refusal then return nil, refusal end
   return true
 end
 
 local function leave(self)
   if self.place then self.place:leave() end
+end
+
+--- Nothing was sent: it counts for nothing.
+local function take_back(self)
+  leave(self)
+  if self.counted then account.unsent(self.request.client, self.options) end
+  self.counted = false
 end
 
 --- An answer whose head is here.
@@ -115,16 +129,19 @@ end
 
 --- One attempt of a request.
 local function try(self, read)
+  self.counted, self.exchange = false, nil
   local admitted, refusal = admit(self)
   if not admitted then
-    leave(self)
+    take_back(self)
     return nil, refusal, true
   end
   local answer, err, unsent = send.open(self.request, self)
   if not answer then leave(self) end
-  if unsent then return nil, err, true end
+  if unsent then
+    take_back(self)
+    return nil, err, true
+  end
   self.count = self.count + 1
-  account.began(self.request.client, self.options)
   if not answer then return nil, error_class.new(err) end
   return take(self, answer, read)
 end
@@ -140,7 +157,8 @@ end
 
 --- Let go of what an attempt held that raised.
 local function abandon(self)
-  if self.exchange then self.exchange:close() end
+  if not self.exchange then return take_back(self) end
+  self.exchange:close()
   leave(self)
 end
 
