@@ -287,6 +287,7 @@ describe("the cells of the table of retries", function()
       { "milliseconds below zero", { ["retry-after-ms"] = "-1", ["Retry-After"] = "9" }, 9 },
       { "RFC 850, past", { ["Retry-After"] = "Sunday, 06-Nov-94 08:49:36 GMT", Date = date }, 0 },
       { "asctime, past", { ["Retry-After"] = "Sun Nov  6 08:49:36 1994", Date = date }, 0 },
+      { "two of a name", { ["Retry-After"] = { "4", "9" } }, 4 },
       { "below zero", { ["Retry-After"] = "-3" }, 0.5 },
       { "no number", { ["Retry-After"] = "NaN" }, 0.5 },
       { "without end", { ["Retry-After"] = "inf" }, 0.5 },

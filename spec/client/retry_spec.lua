@@ -342,6 +342,8 @@ describe("attempts", function()
     s:script(refused(429, { ["Retry-After"] = "61" }), { times = -1 })
     local _, err = ai:generate "Hi"
     assert.same({ "rate_limit", 61, 1, 0 }, { err.kind, err.retry_after, err.attempts, #slept })
+    assert.equal("Not now. (asked to wait 61 s; raise max_retry_after to wait that long)", err.message)
+    assert.equal("Not now.", select(2, ai:generate("Hi", { retries = 0 })).message)
     _, err = ai:generate("Hi", { max_retry_after = 100 })
     assert.same({ 3, 2 }, { err.attempts, #slept })
   end)

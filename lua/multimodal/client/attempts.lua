@@ -91,10 +91,10 @@ end
 --- stood in line.
 local function admit(self)
   local options = self.options
-  local refusal, entered = account.refuse(options), nil
+  local refusal = account.refuse(options)
   if refusal then return nil, refusal end
-  entered, refusal = enter(self)
-  if not entered then return nil, refusal end
+  local entered, err = enter(self)
+  if not entered then return nil, err end
   refusal = self.place and account.refuse(options)
   if refusal then return nil, refusal end
   account.began(self.request.client, options)
@@ -146,6 +146,16 @@ local function try(self, read)
   return take(self, answer, read)
 end
 
+--- Say of a failure that the wait alone stands against another attempt.
+local function explain_wait(self, err, operation)
+  local most = most_wait(self.options) or retry.defaults.max_retry_after
+  if not err.retry_after or err.retry_after <= most then return end
+  local case = case_of(self, err, operation)
+  case.max_retry_after, case.left = math.huge, nil
+  if not retry.after(case) then return end
+  err.message = ("%s (asked to wait %.10g s; raise max_retry_after to wait that long)"):format(err.message, math.ceil(err.retry_after))
+end
+
 --- What a failure that no attempt follows tells of them all.
 local function give_up(self, err, begun)
   if self.count > 0 then err.attempts = self.count end
@@ -171,7 +181,10 @@ local function repeated(self, operation, once, read)
     add_id(self, err.request_id)
     local seconds, begun
     if not unsent then seconds, begun = retry.after(case_of(self, err, operation)) end
-    if not seconds then return give_up(self, err, begun) end
+    if not seconds then
+      if not unsent then explain_wait(self, err, operation) end
+      return give_up(self, err, begun)
+    end
     local stopped = self.request and observe.retry(self.request, self.count, err, seconds)
     if stopped then return give_up(self, stopped) end
     of_clock(self, "sleep", jobs.sleep)(seconds)

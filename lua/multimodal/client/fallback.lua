@@ -2,6 +2,7 @@
 --- Names: run.
 local compat = require("multimodal.compat")
 local clients = compat.lazy("multimodal.client")
+local headers = require("multimodal.client.headers")
 local options_table = require("multimodal.options")
 local prompts = require("multimodal.prompt.prompt")
 
@@ -39,10 +40,12 @@ local function is_own(name)
   return name == "model" or name == "image_model" or name == "fallback" or option ~= nil and option.derives == true
 end
 
+--- Options for another client: what is the first one's alone stays here, and so do its credentials.
 local function without_own(given)
   local copy = {}
   for name, value in pairs(given) do
-    if not is_own(name) then copy[name] = value end
+    local public = (name == "headers" or name == "query") and type(value) == "table"
+    if not is_own(name) then copy[name] = public and headers.public(headers.hide(value)) or value end
   end
   return copy
 end
