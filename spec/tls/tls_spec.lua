@@ -208,6 +208,11 @@ describe("over TLS", function()
     part.access = { private = true, proxy = false }
     local bytes, err = part:bytes()
     section:check("its issuer is unknown", bytes, err)
+    local insecure = client(ports.plain, { scheme = "http", insecure = true, fetch = true, private = true })
+    local made = assert(insecure:request { "Hi", mm.image { url = link, mime = "image/png" }, mm.image { url = link, mime = "image/png" } })
+    assert.equal("image/png", made:json().messages[1].content[2].image_url.url:match("^data:([^;]+)"))
+    section:check("any of these, with `insecure = true`", made)
+    assert.equal(1, #made.warnings)
   end)
 
   it("shows client_cert to a server that asks", function()

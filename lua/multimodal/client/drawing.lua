@@ -63,14 +63,12 @@ local function is_blob(value)
   return type(class) == "table" and class.__name == "multimodal.blob"
 end
 
-local function picture_of(item, rules)
+local function picture_of(item, rules, warnings)
   local data = item.b64_json
   if is_blob(data) then return media.from_blob("image", data) end
   if type(data) == "string" and data ~= "" then return (media.new("image", { base64 = data }):opened()) end
   if type(item.url) ~= "string" or not item.url:find("^https?://%S+$") then return nil end
-  local part = media.from_url("image", item.url)
-  part.access = rules
-  return part
+  return access.equip(media.from_url("image", item.url), rules, warnings)
 end
 
 --- The body as a reply reads one: pictures, and the prompt as it was put for the model.
@@ -79,7 +77,7 @@ local function neutral_of(request, body)
   local parts, texts = {}, {}
   for _, item in ipairs(type(body.data) == "table" and json.closed(body.data) or {}) do
     if type(item) == "table" then
-      parts[#parts + 1] = picture_of(item, rules)
+      parts[#parts + 1] = picture_of(item, rules, request.warnings)
       if type(item.revised_prompt) == "string" then texts[#texts + 1] = item.revised_prompt end
     end
   end

@@ -165,7 +165,8 @@ function M.send(client, given)
   local options = options_table.over(client.options, own)
   local body, head, err = body_of(call)
   if err then return nil, error_class.new(err, { gateway = client.name, where = error_class.caller() }) end
-  local url = request.url(client, call.path, nil, options)
+  local url, warnings = request.url(client, call.path, nil, options), {}
+  transport.warn(warnings, options, url)
   local answer
   answer, err = attempts.run(setmetatable({
     method = call.method,
@@ -174,7 +175,7 @@ function M.send(client, given)
     body = body,
     client = client,
     options = options,
-    warnings = { transport.warning(client.transport, url) },
+    warnings = warnings,
     streams = false,
     operation = "http",
     decoder = { format = "bytes" },

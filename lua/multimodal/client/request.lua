@@ -191,7 +191,7 @@ local function build(client, said, warnings, opens)
   if not wire then return fail(client, options, fault) end
   extend(warnings, notes)
   local url = url_of(client, wire.path, wire.query, options)
-  warnings[#warnings + 1] = transport.warning(client.transport, url)
+  transport.warn(warnings, options, url)
   local body, err = body_of(wire.body)
   if not body then return fail(client, options, err) end
   return setmetatable({

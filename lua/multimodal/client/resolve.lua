@@ -2,6 +2,7 @@
 --- Names: messages.
 local error_class = require("multimodal.error")
 local media = require("multimodal.media")
+local transport = require("multimodal.client.transport")
 
 local M = {}
 
@@ -42,7 +43,9 @@ local function resolve(part, options, warnings, i, j)
       message = "files are off (files = false); pass { bytes = } or a URL",
     }, i, j)
   end
-  local opened, err = part:opened(wants_link(part, options) and options or nil)
+  local fetched = wants_link(part, options)
+  if fetched then transport.warn(warnings, options, part.url) end
+  local opened, err = part:opened(fetched and options or nil)
   if not opened then return fault(err, i, j) end
   if not opened.blob then
     compare(opened, i, j, warnings)

@@ -104,7 +104,7 @@ local function equip(self, part)
   if part.kind == "audio" and not part:mime() then part.options.format = part.options.format or self.request.options.audio_format end
   if not part.url or part.blob or part.access then return end
   self.access = self.access or access.of(self.request.client, self.request.options)
-  part.access = self.access
+  access.equip(part, self.access, self.request.warnings)
 end
 
 --- The pictures of a stream may be saved before its end.

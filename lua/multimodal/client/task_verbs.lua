@@ -12,6 +12,7 @@ local reply_headers = require("multimodal.reply.headers")
 local task_call = require("multimodal.client.task_call")
 local task_text = require("multimodal.client.task_text")
 local tasks = require("multimodal.reply.task")
+local transport = require("multimodal.client.transport")
 local usage = require("multimodal.reply.usage")
 
 local M = {}
@@ -56,8 +57,8 @@ local function output_of(task, found)
     return media.from_blob(found.kind, found.blob, { mime = found.mime, role = found.role })
   end
   local part = media.from_url(found.kind, found.url, { mime = found.mime, role = found.role })
-  part.access, part.expires_at = rules_of(task), found.expires_at
-  return part
+  part.expires_at = found.expires_at
+  return access.equip(part, rules_of(task), task.warnings)
 end
 
 --- The outputs as parts; those that are the same stay the same objects.
@@ -236,7 +237,9 @@ local function task_of(side, options, fields)
   fields.side, fields.options, fields.verbs = side, options, verbs
   fields.gateway, fields.created_ids = side.name, fields.created_ids or 0
   fields.model = fields.model or options.model
-  return tasks.new(fields)
+  local task = tasks.new(fields)
+  transport.warn(task.warnings, options, side.base.root)
+  return task
 end
 
 --- A task that was just created.
