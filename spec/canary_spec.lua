@@ -54,6 +54,32 @@ describe("a key", function()
     assert.is_true(#records > 6)
   end)
 
+  it("in a query, of base_url or of the option, is sent and stands in none either", function()
+    local records = {}
+    local ai = client {
+      base_url = s.url .. "/v1?key=" .. key, query = { access_token = key, mine = mm.secret(key), v = "2" },
+      observe = function(record) records[#records + 1] = record end,
+    }
+    s:script(server.text(307, "", { headers = { Location = "/v1/there?key=" .. key } }))
+    s:script(server.json(200, "{" .. words .. "}"), { times = 2 })
+    s:script(server.json(401, '{"error":{"message":"Bad key."}}'))
+    local request = assert(ai:request "Hi")
+    local values = {
+      client = ai, request = request, reply = assert(request:send()), answer = assert(ai:http { "GET", "/x" }),
+      err = select(2, ai:generate "Hi"), derived = ai:with { query = { other = mm.secret(key) } }, records = records, curl = request:curl(),
+    }
+    values.words = tostring(ai) .. tostring(request) .. tostring(values.err)
+    for name, value in pairs(values) do assert.same({}, found_in(value, name)) end
+    local query = ("?key=%s&access_token=%s&mine=%s&v=2"):format(key, key, key)
+    local seen = assert(s:requests(4))
+    local paths = { "/v1/chat/completions" .. query, "/v1/there?key=" .. key, "/v1/x" .. query }
+    assert.same(paths, { seen[1].path, seen[2].path, seen[3].path })
+    assert.equal(s.url .. "/v1/chat/completions?key=$KEY&access_token=$ACCESS_TOKEN&mine=$MINE&v=2", request.url)
+    assert.equal(s.url .. "/v1/there?key=$KEY", values.reply.url)
+    assert(values.curl:find([[/v1/chat/completions?key='"$KEY"'&access_token='"$ACCESS_TOKEN"'&mine='"$MINE"'&v=2']], 1, true), values.curl)
+    assert.equal("https://api.openai.com/v1/chat/completions?v=2", ai:with({ gateway = "openai", model = "m" }):request("Hi").url)
+  end)
+
   it("of a function, a secret, the environment's or a proxy's stands in none either", function()
     for _, given in ipairs { mm.secret(key), function() return key end, mm.secret(function() return key end) } do
       local ai = client { api_key = given, proxy = "http://user:" .. key .. "@127.0.0.1:1" }

@@ -188,7 +188,9 @@ M.known = {
   fallback = fallback,
   -- client
   gateway = of_client(strings),
-  base_url = of_client(text),
+  base_url = of_client(of("a string, or mm.secret of one", function(value)
+    return type(value) == "string" or type(value) == "table"
+  end)),
   endpoint = of_client(text),
   project = of_client(text),
   location = of_client(text),

@@ -2,6 +2,7 @@
 --- Names: send.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local address = require("multimodal.client.address")
 local compat = require("multimodal.compat")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
@@ -11,7 +12,6 @@ local json = require("multimodal.json")
 local lifted = require("multimodal.client.lifted")
 local media = require("multimodal.media")
 local reply = require("multimodal.reply.reply")
-local request_module = require("multimodal.client.request")
 local usage = require("multimodal.reply.usage")
 
 local M = {}
@@ -113,7 +113,7 @@ local function begin(request, body, path)
   local written, err = core.body(body)
   if not written then return nil, error_class.new(err) end
   return journal.begin(options, {
-    kind = "image", method = "POST", url = request_module.url(client, path, nil, options), body = written,
+    kind = "image", method = "POST", url = (address.of(client, path, nil, options)), body = written,
     gateway = client.name, model = options.model, vendor = options.vendor,
   })
 end

@@ -1,5 +1,6 @@
 --- One request about a task, with the key, clocks and retries of its client.
 --- Names: send.
+local address = require("multimodal.client.address")
 local attempts = require("multimodal.client.attempts")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
@@ -7,7 +8,6 @@ local failures = require("multimodal.dialect.failure")
 local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
 local observe = require("multimodal.client.observe")
-local request = require("multimodal.client.request")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -48,7 +48,7 @@ end
 local function url_of(side, options, wire)
   local parts, root = wire.url and urls.split(wire.url), urls.split(side.base.root)
   if parts and urls.origin(parts) == urls.origin(root) then return wire.url end
-  return request.url({ base = side.base }, wire.path, wire.query, options)
+  return address.of(side, wire.path, wire.query, options)
 end
 
 --- The options of one request. What is paid for is looked at whatever the budget: that is for what is begun.
@@ -101,8 +101,9 @@ function M.send(side, options, wire, operation, read, own)
   local body, err = body_of(wire.body)
   if err then return nil, error_class.new(err, { gateway = side.name, model = options.model, where = error_class.caller() }) end
   local all = options_of(options, operation, own)
+  local url, target = url_of(side, all, wire)
   local call = setmetatable({
-    method = wire.method or "GET", url = url_of(side, all, wire), plan = plan_of(side, options, wire), body = body,
+    method = wire.method or "GET", url = url, target = target, plan = plan_of(side, options, wire), body = body,
     client = side, options = all, warnings = {}, streams = false,
   }, Call)
   local got

@@ -2,15 +2,16 @@
 --- Names: begun known listed.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local address = require("multimodal.client.address")
 local error_class = require("multimodal.error")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
 local polling = require("multimodal.client.polling")
-local request = require("multimodal.client.request")
 local reply_headers = require("multimodal.reply.headers")
 local task_call = require("multimodal.client.task_call")
 local task_text = require("multimodal.client.task_text")
+local secret = require("multimodal.client.secret")
 local tasks = require("multimodal.reply.task")
 local transport = require("multimodal.client.transport")
 local usage = require("multimodal.reply.usage")
@@ -71,7 +72,8 @@ local function outputs_of(task, found)
   if list[1] or task.state ~= "succeeded" or not task.side.tasks.download then return list end
   local wire = task.side.tasks.download(task)
   if wire then
-    list[1] = output_of(task, { kind = "video", url = request.url({ base = task.side.base }, wire.path, wire.query, {}) })
+    local url, target = address.of(task.side, wire.path, wire.query, {})
+    list[1] = output_of(task, { kind = "video", url = secret.reveal(target) or url })
   end
   return list
 end

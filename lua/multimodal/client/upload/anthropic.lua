@@ -1,5 +1,6 @@
 --- Anthropic's Files API: one multipart request, after which a file is known by its id until it is deleted.
 --- Names: send.
+local address = require("multimodal.client.address")
 local attempts = require("multimodal.client.attempts")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
@@ -7,7 +8,6 @@ local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
-local request = require("multimodal.client.request")
 
 local M = {}
 
@@ -60,8 +60,9 @@ function M.send(client, part, options, tell)
   if not body then return nil, error_class.new(fault) end
   local plain = options_table.over(options, { trailing_slash = false, model = false, on_text = false, on_event = false })
   local head = { ["Content-Type"] = "multipart/form-data; boundary=" .. mark, ["anthropic-beta"] = "files-api-2025-04-14" }
+  local url, target = address.of(client, "/files", nil, plain)
   local file, err = attempts.run(setmetatable({
-    method = "POST", url = request.url(client, "/files", nil, plain), plan = headers.plan(client, plain, head, false), body = body,
+    method = "POST", url = url, target = target, plan = headers.plan(client, plain, head, false), body = body,
     client = client, options = plain, warnings = {}, streams = false, decoder = { format = "bytes" },
   }, Call), "create", read)
   if not file then return nil, err end
