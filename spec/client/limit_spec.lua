@@ -143,6 +143,24 @@ describe("a limiter", function()
     assert.equal("ok", assert(mm.timeout(5, function() return ai:generate "Hi" end)).text)
   end)
 
+  it("finds the place of a forgotten stream where nothing else could end the wait", function()
+    local text = '{"choices":[{"index":0,"delta":{"content":"a"}}]}'
+    for _, run in ipairs { function(fn) return fn() end, mm.run } do
+      s:clear()
+      s:script(server.sse({ text, text }, { open = true })):script({ answer() })
+      local ai = client { concurrent = 1 }
+      local function forget()
+        local stream = assert(ai:stream "Hi")
+        local next_text, state = stream:text()
+        assert.equal("a", next_text(state))
+      end
+      assert.equal("ok", run(function()
+        forget()
+        return assert(ai:generate "Hi").text
+      end))
+    end
+  end)
+
   it("tells of a wait that could not end", function()
     local text = '{"choices":[{"index":0,"delta":{"content":"a"}}]}'
     s:script(server.sse({ text, text }, { every = 5 }))
@@ -250,6 +268,40 @@ describe("a limiter", function()
     assert.equal(10, #s:requests())
     assert(clock.now() >= 20)
     assert(#slept >= 1)
+  end)
+
+  it("pauses a thousand jobs at the server, and loses none", function()
+    local pause = 0.6
+    for _, headers in ipairs {
+      { ["x-ratelimit-remaining-requests"] = "0", ["x-ratelimit-reset-requests"] = "600ms" }, { ["retry-after-ms"] = "600" },
+    } do
+      s:clear()
+      s:script(answer(), { times = 400 })
+      s:script(server.json(429, refusal, { headers = headers }))
+      s:script(answer(), { times = -1 })
+      local ai = client { concurrent = 8 }
+      local jobs = {}
+      for i = 1, 1000 do jobs[i] = mm.spawn(function() return assert(ai:generate("Hi " .. i)).text end) end
+      for i = 1, 1000 do assert.equal("ok", jobs[i]:wait()) end
+      local requests = s:wait(function()
+        local seen = s:requests()
+        return #seen == 1001 and seen[1001].answered and seen
+      end)
+      local most = most_at_once(requests)
+      assert(most <= 8, most)
+      -- Those that were on their way are served; the next one comes when the pause is over, and so does the refused one again.
+      local widest = 0
+      for i = 402, 409 do widest = math.max(widest, requests[i].at - requests[i - 1].at) end
+      assert(widest > 0.9 * pause, widest)
+      local times, again = {}, 0
+      for _, request in ipairs(requests) do
+        local name = request.body:match("Hi %d+")
+        times[name] = (times[name] or 0) + 1
+        if times[name] > 1 then again = again + 1 end
+      end
+      assert.equal(1, again)
+      for i = 1, 1000 do assert(times["Hi " .. i], i) end
+    end
   end)
 
   it("fails at once where the server asked for more than max_retry_after", function()
