@@ -352,6 +352,28 @@ describe("a limiter", function()
     assert(reply.timing.queued >= 60, reply.timing.queued)
   end)
 
+  it("forgets keys that are used no more, but nothing of those that are", function()
+    local slept, clock = still()
+    local limit, answers = { requests_per_minute = 2 }, {}
+    for i = 1, 1002 do answers[i] = "ok" end
+    local ai = mm.client { gateway = mm.mock(answers), limit = limit, clock = clock, timeout = false }
+    local function ask(n) assert(ai:generate("Hi", { api_key = "canary-" .. n })) end
+    for _ = 1, 3 do ask "first" end
+    assert.same({ 30 }, slept)
+    for i = 1, 63 do ask(i) end
+    ask "first"
+    assert.same({ 30, 30 }, slept)
+    for i = 64, 998 do
+      ask(i)
+      clock.sleep(1)
+    end
+    local limiter = require("multimodal.client.limiter").of(limit)
+    assert(#limiter.lanes < 200, #limiter.lanes)
+    local count = 0
+    for _ in pairs(limiter.by_name) do count = count + 1 end
+    assert.equal(#limiter.lanes, count)
+  end)
+
   it("is refused where it is none", function()
     refuses({ base_url = s.url, limit = { concurent = 1 } }, "limit: concurent: unknown option; did you mean concurrent?")
     refuses({ base_url = s.url, limit = { concurrent = 0 } }, "limit: expected a table of concurrent, per_host")
