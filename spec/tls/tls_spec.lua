@@ -119,6 +119,15 @@ describe("over TLS", function()
     both(section, "its issuer is named by `ca_file`", "good", { ca_file = path "ca.pem" })
   end)
 
+  it("is timed as the others are", function()
+    local timing = assert(client(openssl.good, { ca_file = path "ca.pem" }):http { "/" }).timing
+    local before = 0
+    for _, name in ipairs { "dns", "connect", "tls", "sent", "first_byte", "total" } do
+      assert(timing[name] >= before, name)
+      before = timing[name]
+    end
+  end)
+
   it("takes a certificate whose issuer is in ca_path", function()
     both(section, "its issuer is in the folder `ca_path`, prepared by `openssl rehash`", "good", { ca_path = path "hashed" })
   end)

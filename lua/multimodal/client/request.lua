@@ -34,6 +34,7 @@ local M = {}
 --- @field options table
 --- @field body userdata
 --- @field streams boolean   the answer is streamed
+--- @field operation string?  as records name it; "chat" unless named
 --- @field kind string?      of paid call, for a journal; "generate" unless named
 --- @field opens boolean     send() gives the stream itself
 --- @field messages multimodal.Message[]  what is said, media at hand; empty where the request is raw

@@ -83,6 +83,13 @@ local function settle(self, made)
   if made.outcome == "complete" then observe.response(self.request, made, self.exchange) end
 end
 
+--- Tell the hook of an answer that is no reply, once it is read.
+function Response:observed()
+  observe.response(self.request, {
+    status = self.status, request_id = self:request_id(), attempts = self.attempts, timing = timing_of(self),
+  }, self.exchange)
+end
+
 --- @return string?
 function Response:request_id()
   return reply_headers.request_id(self.headers)

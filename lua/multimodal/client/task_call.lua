@@ -7,7 +7,6 @@ local error_class = require("multimodal.error")
 local failures = require("multimodal.dialect.failure")
 local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
-local observe = require("multimodal.client.observe")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -59,19 +58,13 @@ local function options_of(options, operation, own)
   return setmetatable(own, { __index = options })
 end
 
-local function told_of(answer)
-  return {
-    status = answer.status, request_id = answer:request_id(), attempts = answer.attempts, timing = answer.exchange:timing(),
-  }
-end
-
 --- The answer as a value; nil where it has no body.
 local function value_of(answer)
   local event, err = answer.exchange:next()
   local rest
   if event then rest, err = answer.exchange:next() end
   answer.exchange:close()
-  if not err then observe.response(answer.request, told_of(answer), answer.exchange) end
+  if not err then answer:observed() end
   if err then return nil, answer:fail(answer:cut(err)) end
   if not event then return nil end
   if rest then return nil, answer:fail { kind = "protocol", code = "syntax", message = "the answer is more than one JSON value" } end
@@ -104,7 +97,7 @@ function M.send(side, options, wire, operation, read, own)
   local url, target = url_of(side, all, wire)
   local call = setmetatable({
     method = wire.method or "GET", url = url, target = target, plan = plan_of(side, options, wire), body = body,
-    client = side, options = all, warnings = {}, streams = false,
+    client = side, options = all, warnings = {}, streams = false, operation = "video",
   }, Call)
   local got
   got, err = attempts.run(call, operation, function(answer)

@@ -22,6 +22,7 @@ local function read(answer)
   local event, err = answer.exchange:next()
   answer.exchange:close()
   if err then return nil, answer:fail(answer:cut(err)) end
+  answer:observed()
   local blob = event and event.media and event.media[1]
   local value = blob and blob:size() > 0 and json.decode(blob:bytes())
   if type(value) == "table" and type(value.id) == "string" then return value end
@@ -63,7 +64,7 @@ function M.send(client, part, options, tell)
   local url, target = address.of(client, "/files", nil, plain)
   local file, err = attempts.run(setmetatable({
     method = "POST", url = url, target = target, plan = headers.plan(client, plain, head, false), body = body,
-    client = client, options = plain, warnings = {}, streams = false, decoder = { format = "bytes" },
+    client = client, options = plain, warnings = {}, streams = false, operation = "upload", decoder = { format = "bytes" },
   }, Call), "create", read)
   if not file then return nil, err end
   fine, stopped = tell { what = "upload", state = "uploading", done = total, total = total }

@@ -31,6 +31,7 @@ local function read(answer)
   local event, err = answer.exchange:next()
   answer.exchange:close()
   if err then return nil, answer:fail(answer:cut(err)) end
+  answer:observed()
   local blob = event and event.media and event.media[1]
   local value = blob and blob:size() > 0 and json.decode(blob:bytes())
   return { headers = answer.headers, value = type(value) == "table" and value or {} }
@@ -41,7 +42,7 @@ local function ask(client, options, url, head, body, operation)
   local plain = options_table.over(options, { trailing_slash = false, model = false, on_text = false, on_event = false, on_upload = false })
   return attempts.run(setmetatable({
     method = "POST", url = url, plan = headers.plan(client, plain, head, false), body = body, client = client, options = plain,
-    warnings = {}, streams = false, decoder = { format = "bytes" },
+    warnings = {}, streams = false, operation = "upload", decoder = { format = "bytes" },
   }, Call), operation, read)
 end
 
