@@ -171,6 +171,7 @@ M.known = {
   skip_bad_chunks = flag,
   retries = of("0 or a positive integer", function(value) return whole(value) and value >= 0 end),
   retry_ambiguous = flag,
+  idempotency_key = text,
   journal = of("the path of a folder", function(value) return type(value) == "string" and value ~= "" and not value:find("%z") end),
   resubmit = flag,
   max_retry_after = waiting,

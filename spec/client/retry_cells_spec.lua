@@ -124,7 +124,12 @@ describe("the cells of the table of retries", function()
       end
       assert.equal(1, (count("HEAD", { server.head(503, { ["Content-Length"] = 9, ["x-should-retry"] = "false" }) })))
     end)
-    row("409 of openai", refused(409), "33111111", "", { gateway = "openai" })
+    for _, gateway in ipairs { "openai", "anthropic" } do
+      row("409 of " .. gateway, refused(409), "33111111", "", { gateway = gateway })
+    end
+    for _, gateway in ipairs { "openrouter", "glm", "google" } do
+      row("409 of " .. gateway, refused(409), never, "", { gateway = gateway })
+    end
   end)
 
   describe("what was sent and lost:", function()

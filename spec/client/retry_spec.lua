@@ -196,6 +196,18 @@ describe("attempts", function()
     assert.same({ seen[1].body, seen[1].body }, { seen[2].body, seen[3].body })
   end)
 
+  it("carry the same idempotency_key, where the call has one", function()
+    s:script(refused(503)):script(answer())
+    assert(ai:generate("Hi", { idempotency_key = "once-1" }))
+    s:script(refused(503)):script(answer())
+    assert(ai:http { "POST", "/x", json = { a = 1 }, idempotency_key = "once-2" })
+    s:script(answer())
+    assert(ai:generate "Hi")
+    local keys = {}
+    for i, request in ipairs(assert(s:requests(5))) do keys[i] = request.headers["idempotency-key"] or "none" end
+    assert.same({ "once-1", "once-1", "once-2", "once-2", "none" }, keys)
+  end)
+
   it("are told by an error too", function()
     for i = 1, 3 do s:script(refused(500, { ["X-Request-Id"] = "r" .. i })) end
     local reply, err = ai:generate "Hi"

@@ -15,7 +15,7 @@ local send = require("multimodal.client.send")
 local M = {}
 
 --- Options that say whether, when and how often a request is tried, and who watches.
-M.options = { "retries", "retry_ambiguous", "max_retry_after", "clock", "limit", "budget", "observe" }
+M.options = { "retries", "retry_ambiguous", "idempotency_key", "max_retry_after", "clock", "limit", "budget", "observe" }
 
 --- A random number in [0, 1): processes that start together must not wait alike.
 local function random()

@@ -95,7 +95,7 @@ end
 --- Options of the prompt that the call has too.
 local passed_on = {
   "headers", "query", "timeout", "connect_timeout", "first_byte_timeout", "idle_timeout", "retries", "retry_ambiguous",
-  "max_retry_after", "clock", "limit", "budget", "observe", "on_upload",
+  "max_retry_after", "idempotency_key", "clock", "limit", "budget", "observe", "on_upload",
 }
 
 local function reply_of(request, value, answer)

@@ -117,7 +117,9 @@ local function add_all(list, places, headers)
 end
 
 --- Options that are headers, at whatever gateway.
-local named = { { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_title", "X-Title" } }
+local named = {
+  { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_title", "X-Title" }, { "idempotency_key", "Idempotency-Key" },
+}
 
 --- The header of the key: a token of its own name, or the usual one.
 local function add_key(list, places, name)
