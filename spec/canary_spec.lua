@@ -54,6 +54,37 @@ describe("a key", function()
     assert.is_true(#records > 6)
   end)
 
+  it("that a gateway repeats stands in no error", function()
+    local ways = {
+      { "api_key", { api_key = "canary-0123/456=789" } }, { "api_key", { api_key = function() return "canary-0123/456=789" end } },
+      { "header", { headers = { ["X-Mine"] = mm.secret "canary-0123/456=789" } } },
+      { "header", { headers = { ["X-Mine"] = mm.secret(function() return "canary-0123/456=789" end) } } },
+      { "header", { headers = { ["X-Token"] = "canary-0123/456=789" } } },
+      { "query", { query = { key = "canary-0123/456=789" } } },
+      { "base_url", { base_url = s.url .. "/v1?key=canary-0123/456=789" } },
+    }
+    local long = ("x"):rep(4090) .. "canary-0123/456=789"
+    for _, case in ipairs(ways) do
+      local ai = client(case[2])
+      s:clear()
+      s:script(server.json(401, '{"error":{"message":"No such key: canary-0123\\/456=789."}}'))
+      s:script(server.text(500, "Authorization: Bearer canary-0123/456=789 key=canary-0123%2F456%3D789"))
+      s:script(server.text(500, long))
+      s:script(server.sse { '{"choices":[{"index":0,"delta":{"content":"a"}}]}', '{"error":{"message":"canary-0123/456=789"}}' })
+      local _, told = ai:generate "Hi"
+      local _, page = ai:generate "Hi"
+      local _, cut = ai:http { "GET", "/x" }
+      local _, late = assert(ai:stream "Hi"):reply()
+      local way = case[1]
+      assert.same({ way, "No such key: ***." }, { way, told.message })
+      for _, err in ipairs { told, page, cut, late } do
+        assert.is_nil((tostring(err) .. tostring(err.body)):find("canary%-0"), way)
+      end
+      assert.equal(4090, #cut.body:match("^x*"))
+    end
+    canary.take() -- the watch sees each error before the client does
+  end)
+
   it("in a query, of base_url or of the option, is sent and stands in none either", function()
     local records = {}
     local ai = client {

@@ -1,5 +1,5 @@
 --- Where a request goes: base_url, path and query; and the same for people, with the name of a variable for each key in it.
---- Names: hide guarded of masked.
+--- Names: hide guarded of masked scrubbed.
 local error_class = require("multimodal.error")
 local headers = require("multimodal.client.headers")
 local secret = require("multimodal.client.secret")
@@ -93,6 +93,28 @@ function M.of(client, path, query, options)
   if not list[1] then return root end
   local url, shown = joined(root, list, 1), joined(root, list, 2)
   return shown, shown ~= url and secret.new(url) or nil
+end
+
+local function values_of(url)
+  local list = {}
+  for value in (url:match("%?(.*)$") or ""):gmatch("[^&=]+=([^&#]*)") do list[#list + 1] = value end
+  return list
+end
+
+--- What a server says, without the keys that were in the query.
+--- @param request {url: string, target: multimodal.Secret?}
+--- @param text string
+--- @return string
+function M.scrubbed(request, text)
+  if not request.target then return text end
+  local shown, sent = values_of(request.url), values_of(secret.reveal(request.target))
+  for i, value in ipairs(sent) do
+    if value ~= shown[i] then
+      local plain_value = value:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end)
+      text = secret.mask(text, plain_value)
+    end
+  end
+  return text
 end
 
 return M

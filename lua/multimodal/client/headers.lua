@@ -1,5 +1,5 @@
 --- The headers of a request: ours, the dialect's and the user's, each name once.
---- Names: is_credential hide public plan lines shown.
+--- Names: is_credential hide public plan lines scrubbed shown.
 local error_class = require("multimodal.error")
 local secret = require("multimodal.client.secret")
 
@@ -194,10 +194,26 @@ function M.lines(plan, key)
     if not text then return nil, err end
   end
   local last = sent[plan]
-  if last and last.key == text then return last.lines end
+  if last and last.key == text and not plan.asks then return last.lines end
   local lines = joined(plan, text)
-  if not plan.asks then sent[plan] = { key = text, lines = lines } end
+  sent[plan] = { key = text, lines = lines }
   return lines
+end
+
+--- What a server says, without the credentials that were sent: some repeat them.
+--- @param plan multimodal.HeaderPlan
+--- @param text string
+--- @return string
+function M.scrubbed(plan, text)
+  local last = sent[plan]
+  for i, line in ipairs(last and last.lines or {}) do
+    local header = plan[i]
+    if header.prefix or secret.is(header.value) or is_credential(header.name) then
+      local value = line:sub(#header.name + 3)
+      text = secret.mask(secret.mask(text, value), value:match("^%a+ +(%S+)$") or "")
+    end
+  end
+  return text
 end
 
 --- The headers for people: credentials by the name of a variable.

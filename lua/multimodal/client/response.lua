@@ -2,9 +2,11 @@
 --- Names: new.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local address = require("multimodal.client.address")
 local check = require("multimodal.client.check")
 local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
+local request_headers = require("multimodal.client.headers")
 local journal = compat.lazy("multimodal.client.journal")
 local media = require("multimodal.media")
 local observe = require("multimodal.client.observe")
@@ -186,11 +188,20 @@ function Response:check(made)
   return err
 end
 
+--- What the server said, without the credentials that it was sent: some repeat them.
+local function scrub(request, err)
+  for _, name in ipairs { "message", "body" } do
+    local said = err[name]
+    if said then err[name] = address.scrubbed(request, request_headers.scrubbed(request.plan, said)) end
+  end
+end
+
 --- An error with what is known of the request.
 --- @param err multimodal.Error|table
 --- @return multimodal.Error
 function Response:fail(err)
   local request = self.request
+  scrub(request, err)
   if request.opens ~= nil then check.advise(err, request.client, request.options) end
   local id = err.request_id or self:request_id()
   local failed = error_class.new(err, {
