@@ -232,7 +232,12 @@ end
 function Response:refused()
   local event = self.exchange:next() or { type = "error", data = "", media = {} }
   close(self)
-  return self:fail(tls_page.told(self.dialect.failure(self.status, self.headers, event), self.url))
+  local err = self.dialect.failure(self.status, self.headers, event)
+  if self.status < 400 and not (err.told and err.told.parsed) then
+    err.kind, err.code, err.retryable = "protocol", "redirect", false
+    err.message = ("HTTP %d: neither an answer nor a redirect to follow; check base_url"):format(self.status)
+  end
+  return self:fail(tls_page.told(err, self.url))
 end
 
 --- A complete reply is kept where a journal was asked for.
