@@ -106,6 +106,7 @@ build = {
     ["multimodal.client"] = "lua/multimodal/client.lua",
     ["multimodal.client.access"] = "lua/multimodal/client/access.lua",
     ["multimodal.client.account"] = "lua/multimodal/client/account.lua",
+    ["multimodal.client.address"] = "lua/multimodal/client/address.lua",
     ["multimodal.client.attempts"] = "lua/multimodal/client/attempts.lua",
     ["multimodal.client.catalogue"] = "lua/multimodal/client/catalogue.lua",
     ["multimodal.client.chat"] = "lua/multimodal/client/chat.lua",

@@ -54,6 +54,63 @@ describe("a key", function()
     assert.is_true(#records > 6)
   end)
 
+  it("that a gateway repeats stands in no error", function()
+    local ways = {
+      { "api_key", { api_key = "canary-0123/456=789" } }, { "api_key", { api_key = function() return "canary-0123/456=789" end } },
+      { "header", { headers = { ["X-Mine"] = mm.secret "canary-0123/456=789" } } },
+      { "header", { headers = { ["X-Mine"] = mm.secret(function() return "canary-0123/456=789" end) } } },
+      { "header", { headers = { ["X-Token"] = "canary-0123/456=789" } } },
+      { "query", { query = { key = "canary-0123/456=789" } } },
+      { "base_url", { base_url = s.url .. "/v1?key=canary-0123/456=789" } },
+    }
+    local long = ("x"):rep(4090) .. "canary-0123/456=789"
+    for _, case in ipairs(ways) do
+      local ai = client(case[2])
+      s:clear()
+      s:script(server.json(401, '{"error":{"message":"No such key: canary-0123\\/456=789."}}'))
+      s:script(server.text(500, "Authorization: Bearer canary-0123/456=789 key=canary-0123%2F456%3D789"))
+      s:script(server.text(500, long))
+      s:script(server.sse { '{"choices":[{"index":0,"delta":{"content":"a"}}]}', '{"error":{"message":"canary-0123/456=789"}}' })
+      local _, told = ai:generate "Hi"
+      local _, page = ai:generate "Hi"
+      local _, cut = ai:http { "GET", "/x" }
+      local _, late = assert(ai:stream "Hi"):reply()
+      local way = case[1]
+      assert.same({ way, "No such key: ***." }, { way, told.message })
+      for _, err in ipairs { told, page, cut, late } do
+        assert.is_nil((tostring(err) .. tostring(err.body)):find("canary%-0"), way)
+      end
+      assert.equal(4090, #cut.body:match("^x*"))
+    end
+    canary.take() -- the watch sees each error before the client does
+  end)
+
+  it("in a query, of base_url or of the option, is sent and stands in none either", function()
+    local records = {}
+    local ai = client {
+      base_url = s.url .. "/v1?key=" .. key, query = { access_token = key, mine = mm.secret(key), v = "2" },
+      observe = function(record) records[#records + 1] = record end,
+    }
+    s:script(server.text(307, "", { headers = { Location = "/v1/there?key=" .. key } }))
+    s:script(server.json(200, "{" .. words .. "}"), { times = 2 })
+    s:script(server.json(401, '{"error":{"message":"Bad key."}}'))
+    local request = assert(ai:request "Hi")
+    local values = {
+      client = ai, request = request, reply = assert(request:send()), answer = assert(ai:http { "GET", "/x" }),
+      err = select(2, ai:generate "Hi"), derived = ai:with { query = { other = mm.secret(key) } }, records = records, curl = request:curl(),
+    }
+    values.words = tostring(ai) .. tostring(request) .. tostring(values.err)
+    for name, value in pairs(values) do assert.same({}, found_in(value, name)) end
+    local query = ("?key=%s&access_token=%s&mine=%s&v=2"):format(key, key, key)
+    local seen = assert(s:requests(4))
+    local paths = { "/v1/chat/completions" .. query, "/v1/there?key=" .. key, "/v1/x" .. query }
+    assert.same(paths, { seen[1].path, seen[2].path, seen[3].path })
+    assert.equal(s.url .. "/v1/chat/completions?key=$KEY&access_token=$ACCESS_TOKEN&mine=$MINE&v=2", request.url)
+    assert.equal(s.url .. "/v1/there?key=$KEY", values.reply.url)
+    assert(values.curl:find([[/v1/chat/completions?key='"$KEY"'&access_token='"$ACCESS_TOKEN"'&mine='"$MINE"'&v=2']], 1, true), values.curl)
+    assert.equal("https://api.openai.com/v1/chat/completions?v=2", ai:with({ gateway = "openai", model = "m" }):request("Hi").url)
+  end)
+
   it("of a function, a secret, the environment's or a proxy's stands in none either", function()
     for _, given in ipairs { mm.secret(key), function() return key end, mm.secret(function() return key end) } do
       local ai = client { api_key = given, proxy = "http://user:" .. key .. "@127.0.0.1:1" }

@@ -2,6 +2,7 @@
 --- Names: new has.
 local compat = require("multimodal.compat")
 local account = require("multimodal.client.account")
+local address = require("multimodal.client.address")
 local count = compat.lazy("multimodal.client.count")
 local chat = compat.lazy("multimodal.client.chat")
 local download = compat.lazy("multimodal.client.download")
@@ -84,6 +85,8 @@ local function hide(options)
   local value = options.api_key
   if type(value) == "string" or type(value) == "function" then options.api_key = secret.new(value) end
   if options.headers then options.headers = headers.hide(options.headers) end
+  if options.query then options.query = headers.hide(options.query) end
+  address.hide(options)
   transport.hide(options)
   return options
 end
@@ -140,7 +143,7 @@ function Client:with(changes)
   if changes.gateway and changes.gateway ~= given.gateway then
     given = copy_over(given, {})
     for _, name in ipairs { "base_url", "endpoint", "project", "location", "api_key", "model", "dialect" } do given[name] = nil end
-    given.headers = headers.public(given.headers)
+    given.headers, given.query = headers.public(given.headers), headers.public(given.query)
   end
   local merged = copy_over(given, changes)
   for name, value in pairs(changes) do

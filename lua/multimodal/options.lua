@@ -171,6 +171,7 @@ M.known = {
   skip_bad_chunks = flag,
   retries = of("0 or a positive integer", function(value) return whole(value) and value >= 0 end),
   retry_ambiguous = flag,
+  idempotency_key = text,
   journal = of("the path of a folder", function(value) return type(value) == "string" and value ~= "" and not value:find("%z") end),
   resubmit = flag,
   max_retry_after = waiting,
@@ -188,7 +189,9 @@ M.known = {
   fallback = fallback,
   -- client
   gateway = of_client(strings),
-  base_url = of_client(text),
+  base_url = of_client(of("a string, or mm.secret of one", function(value)
+    return type(value) == "string" or type(value) == "table"
+  end)),
   endpoint = of_client(text),
   project = of_client(text),
   location = of_client(text),

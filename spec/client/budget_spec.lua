@@ -68,6 +68,49 @@ describe("a budget #small", function()
     assert.same({ "budget", 2 }, { err.kind, #fake.requests })
   end)
 
+  it("counts requests that are asked for side by side, in line too", function()
+    for _, limit in ipairs { false, { concurrent = 2 } } do
+      local answers = {}
+      for i = 1, 10 do
+        answers[i] = function()
+          mm.sleep(0.001)
+          return usage(5)
+        end
+      end
+      local ai, fake = client(answers, { budget = { requests = 3 }, limit = limit })
+      local kinds = {}
+      mm.run(function()
+        for _, reply, err in mm.each(answers, function() return ai:generate "Hi" end) do kinds[#kinds + 1] = reply and "ok" or err.kind end
+      end)
+      table.sort(kinds)
+      assert.same({ 3, 3, "budget ok ok ok" }, { #fake.requests, ai.spent.requests, table.concat(kinds, " ", 7) })
+    end
+  end)
+
+  it("stops those in line when it is spent", function()
+    local answers = {}
+    for i = 1, 5 do answers[i] = usage(15) end
+    local ai, fake = client(answers, { budget = { output_tokens = 20 }, limit = { concurrent = 1 } })
+    mm.run(function()
+      for _ in mm.each(answers, function() return ai:generate "Hi" end) do end -- luacheck: ignore 542
+    end)
+    assert.equal(2, #fake.requests)
+  end)
+
+  it("counts no request that was not sent", function()
+    local stop = true
+    local options = { budget = { requests = 1 }, observe = function() return not stop end, clock = { sleep = function() end } }
+    local ai = client({ usage(1) }, options)
+    assert.equal("cancelled", select(2, ai:generate "Hi").kind)
+    options.observe = function() error("a bug", 0) end
+    assert.is_false(pcall(ai.generate, ai, "Hi", { observe = options.observe }))
+    assert.equal("auth", select(2, ai:generate("Hi", { api_key = function() return nil end, observe = false })).kind)
+    stop = false
+    assert.equal(0, ai.spent.requests)
+    assert.equal("ok", assert(ai:generate "Hi").text)
+    assert.equal("budget", select(2, ai:generate "Hi").kind)
+  end)
+
   it("guesses what the gateway does not count", function()
     local silent = { body = ('{"choices":[{"index":0,"finish_reason":"stop","message":{"content":"%s"}}]}'):format(("x"):rep(400)) }
     local ai = client({ silent, silent }, { budget = { output_tokens = 100 } })

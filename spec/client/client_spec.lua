@@ -104,7 +104,7 @@ describe("a client #small", function()
   end)
 
   it("does not take its key, address and model to another gateway", function()
-    local ai = mm.client { base_url = "https://h/v1", api_key = "canary", model = "m" }
+    local ai = mm.client { base_url = "https://h/v1", api_key = "canary-k", model = "m" }
     local other = ai:with { gateway = "openai", model = "gpt-4o" }
     assert.equal("https://api.openai.com/v1/chat/completions", other:request("Hi").url)
     environment({ OPENAI_API_KEY = false }, function()
@@ -119,7 +119,7 @@ describe("a client #small", function()
 
   it("takes no secret header to another gateway", function()
     local ai = mm.client { base_url = "https://h/v1", model = "m", headers = {
-      ["X-Trace"] = "1", ["X-Auth-Token"] = "canary", ["X-Mine"] = mm.secret "canary" } }
+      ["X-Trace"] = "1", ["X-Auth-Token"] = "canary-t", ["X-Mine"] = mm.secret "canary-m" } }
     local shown = ai:with({ gateway = "openai", api_key = "canary-k", model = "m" }):request("Hi").headers
     assert.same({ "1", nil, nil }, { shown["X-Trace"], shown["X-Auth-Token"], shown["X-Mine"] })
     assert.equal("$X_MINE", ai:with({ model = "n" }):request("Hi").headers["X-Mine"])
@@ -212,7 +212,7 @@ describe("a key #small", function()
 
   it("is known by the name of its header", function()
     local shown = mm.client({ base_url = "https://h", model = "m", headers = {
-      ["Ocp-Apim-Subscription-Key"] = "canary", ["X-Auth-Token"] = "canary", ["cf-aig-authorization"] = "canary",
+      ["Ocp-Apim-Subscription-Key"] = "canary-s", ["X-Auth-Token"] = "canary-t", ["cf-aig-authorization"] = "canary-c",
       ["X-Monkey"] = "1", ["Idempotency-Key"] = "2", ["X-Keyboard"] = "3" } }):request("Hi").headers
     for name, value in pairs(shown) do assert.is_false(shows(value), name) end
     assert.same({ "1", "2", "3" }, { shown["X-Monkey"], shown["Idempotency-Key"], shown["X-Keyboard"] })

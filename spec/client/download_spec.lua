@@ -209,6 +209,24 @@ describe("saving a link", function()
     assert.is_true(child.read(path) == film)
   end)
 
+  it("lets go of the file and the connection when a hook raises", function()
+    local function raising(from)
+      return function(now)
+        if now.done >= from then error("a bug", 0) end
+      end
+    end
+    for _, from in ipairs { 0, 1 } do
+      s:clear()
+      s:script { ranged(0)[1], { send = film:sub(1, 100000), split = 10000, every = 0.05 }, { stall = true } }
+      assert.same({ false, "a bug" }, { pcall(function() return part_of():save(path, { on_progress = raising(from) }) end) })
+    end
+    assert.equal("peer", assert(s:closed(#s.connections)).by)
+    s:clear()
+    s:script(ranged(0))
+    assert(part_of():save(path))
+    assert.is_true(child.read(path) == film)
+  end)
+
   it("fetches again what was large, when its file is gone", function()
     local large = { server.head(200, { ["Content-Type"] = "video/mp4", ["Content-Length"] = 2000000 }), { fill = 2000000 } }
     s:script(large)

@@ -1,5 +1,6 @@
 --- Who answers when a client fails, and what the reply says of it.
 local mm = require("multimodal")
+local server = require("support.server")
 
 local trouble = { kind = "overloaded", message = "Too much." }
 
@@ -103,5 +104,29 @@ describe("fallback #small", function()
     refuses({ "openai/gpt-4o" }, "fallback: expected a list of clients or mocks")
     refuses({}, "fallback: expected a list of clients or mocks")
     refuses({ mm.mock {}, on = { "overloded" } }, "fallback: on: overloded: unknown option; did you mean overloaded?")
+  end)
+end)
+
+describe("the credentials of a call", function()
+  it("stay with the client that they were named for", function()
+    local s = server.start()
+    s:script(server.json(200, '{"choices":[{"index":0,"finish_reason":"stop","message":{"content":"ok"}}]}'), { times = -1 })
+    local second = mm.client { base_url = s.url .. "/v1", api_key = "canary-two", model = "two", headers = { ["X-Api-Key"] = "canary-x2" } }
+    local own = {
+      "Hi", api_key = "canary-one", query = { key = "canary-q", v = "2" },
+      headers = { Authorization = "Bearer canary-a", ["X-Mine"] = mm.secret "canary-m", ["X-Api-Key"] = "canary-x", ["X-Trace"] = "1" },
+    }
+    local more = { api_key = own.api_key, query = own.query, headers = own.headers }
+    for i = 1, 2 do
+      local ai = client({ trouble }, { fallback = { second } })
+      if i == 1 then assert(ai:generate(own)) else assert(ai:generate("Hi", more)) end
+      local seen = assert(s:requests(i))[i]
+      assert.equal("/v1/chat/completions?v=2", seen.path)
+      assert.same({ "Bearer canary-two", "canary-x2", "1" }, {
+        seen.headers.authorization, seen.headers["x-api-key"], seen.headers["x-trace"],
+      })
+      assert.is_nil(seen.headers["x-mine"])
+    end
+    s:stop()
   end)
 end)

@@ -143,6 +143,24 @@ describe("a limiter", function()
     assert.equal("ok", assert(mm.timeout(5, function() return ai:generate "Hi" end)).text)
   end)
 
+  it("finds the place of a forgotten stream where nothing else could end the wait", function()
+    local text = '{"choices":[{"index":0,"delta":{"content":"a"}}]}'
+    for _, run in ipairs { function(fn) return fn() end, mm.run } do
+      s:clear()
+      s:script(server.sse({ text, text }, { open = true })):script({ answer() })
+      local ai = client { concurrent = 1 }
+      local function forget()
+        local stream = assert(ai:stream "Hi")
+        local next_text, state = stream:text()
+        assert.equal("a", next_text(state))
+      end
+      assert.equal("ok", run(function()
+        forget()
+        return assert(ai:generate "Hi").text
+      end))
+    end
+  end)
+
   it("tells of a wait that could not end", function()
     local text = '{"choices":[{"index":0,"delta":{"content":"a"}}]}'
     s:script(server.sse({ text, text }, { every = 5 }))
@@ -169,6 +187,33 @@ describe("a limiter", function()
     assert.equal("network", select(2, closed:generate "Hi").kind)
     s:script { answer() }
     assert.equal("ok", assert(ai:generate "Hi").text)
+  end)
+
+  it("leaves the place when what the user wrote raises, or is cancelled", function()
+    s:script({ answer() }, { times = -1 })
+    s:script(server.sse({ '{"choices":[{"index":0,"delta":{"content":"a"}}]}' }, { open = true }), { path = "/v1/chat/completions" })
+    local limit = { concurrent = 1 }
+    local ai = client(limit)
+    local function bug() error("a bug", 0) end
+    local function asked()
+      return assert(mm.timeout(5, function() return ai:generate "Hi" end)).text
+    end
+    local function raises(options)
+      assert.same({ false, "a bug" }, { pcall(ai.generate, ai, "Hi", options) })
+      assert.equal("ok", asked())
+      assert.same({ false, "a bug" }, { mm.run(function() return pcall(ai.generate, ai, "Hi", options) end) })
+      assert.equal("ok", asked())
+    end
+    raises { on_text = bug }
+    raises { api_key = bug }
+    raises { headers = { ["X-Mine"] = mm.secret(bug) } }
+    for _, event in ipairs { "request", "response" } do
+      raises { observe = function(record) if record.event == event then bug() end end }
+    end
+    local job = mm.spawn(function() return ai:generate("Hi", { api_key = function() mm.sleep(9) end }) end)
+    mm.sleep(0.02)
+    job:cancel()
+    assert.equal("ok", asked())
   end)
 
   it("spreads requests over the minute", function()
@@ -225,6 +270,40 @@ describe("a limiter", function()
     assert(#slept >= 1)
   end)
 
+  it("pauses a thousand jobs at the server, and loses none", function()
+    local pause = 0.6
+    for _, headers in ipairs {
+      { ["x-ratelimit-remaining-requests"] = "0", ["x-ratelimit-reset-requests"] = "600ms" }, { ["retry-after-ms"] = "600" },
+    } do
+      s:clear()
+      s:script(answer(), { times = 400 })
+      s:script(server.json(429, refusal, { headers = headers }))
+      s:script(answer(), { times = -1 })
+      local ai = client { concurrent = 8 }
+      local jobs = {}
+      for i = 1, 1000 do jobs[i] = mm.spawn(function() return assert(ai:generate("Hi " .. i)).text end) end
+      for i = 1, 1000 do assert.equal("ok", jobs[i]:wait()) end
+      local requests = s:wait(function()
+        local seen = s:requests()
+        return #seen == 1001 and seen[1001].answered and seen
+      end)
+      local most = most_at_once(requests)
+      assert(most <= 8, most)
+      -- Those that were on their way are served; the next one comes when the pause is over, and so does the refused one again.
+      local widest = 0
+      for i = 402, 409 do widest = math.max(widest, requests[i].at - requests[i - 1].at) end
+      assert(widest > 0.9 * pause, widest)
+      local times, again = {}, 0
+      for _, request in ipairs(requests) do
+        local name = request.body:match("Hi %d+")
+        times[name] = (times[name] or 0) + 1
+        if times[name] > 1 then again = again + 1 end
+      end
+      assert.equal(1, again)
+      for i = 1, 1000 do assert(times["Hi " .. i], i) end
+    end
+  end)
+
   it("fails at once where the server asked for more than max_retry_after", function()
     local _, clock = still()
     s:script(server.json(429, refusal, { headers = { ["Retry-After"] = 3600 } }))
@@ -271,6 +350,28 @@ describe("a limiter", function()
     assert(ai:generate "Hi")
     local reply = assert(ai:generate "Hi")
     assert(reply.timing.queued >= 60, reply.timing.queued)
+  end)
+
+  it("forgets keys that are used no more, but nothing of those that are", function()
+    local slept, clock = still()
+    local limit, answers = { requests_per_minute = 2 }, {}
+    for i = 1, 1002 do answers[i] = "ok" end
+    local ai = mm.client { gateway = mm.mock(answers), limit = limit, clock = clock, timeout = false }
+    local function ask(n) assert(ai:generate("Hi", { api_key = "canary-" .. n })) end
+    for _ = 1, 3 do ask "first" end
+    assert.same({ 30 }, slept)
+    for i = 1, 63 do ask(i) end
+    ask "first"
+    assert.same({ 30, 30 }, slept)
+    for i = 64, 998 do
+      ask(i)
+      clock.sleep(1)
+    end
+    local limiter = require("multimodal.client.limiter").of(limit)
+    assert(#limiter.lanes < 200, #limiter.lanes)
+    local count = 0
+    for _ in pairs(limiter.by_name) do count = count + 1 end
+    assert.equal(#limiter.lanes, count)
   end)
 
   it("is refused where it is none", function()

@@ -18,7 +18,7 @@ describe("observe", function()
 
   local function client(more)
     local options = {
-      base_url = s.url .. "/v1?key=hidden", api_key = "canary", model = "m", clock = clock,
+      base_url = s.url .. "/v1?key=hidden", api_key = "canary-k", model = "m", clock = clock,
       observe = function(record) records[#records + 1] = record end,
     }
     for name, value in pairs(more or {}) do options[name] = value end
@@ -93,6 +93,36 @@ describe("observe", function()
     assert.same({ "GET", "http" }, { records[1].method, records[1].attributes["gen_ai.operation.name"] })
   end)
 
+  it("tells of tasks, counts and uploads by names of their own", function()
+    local function seen(ask, ...)
+      records = {}
+      s:script(...)
+      assert(ask())
+      return events_of(records) .. " " .. records[1].attributes["gen_ai.operation.name"]
+    end
+    local ark = client { gateway = "volcengine", video_model = "v" }
+    assert.equal("request response video", seen(function() return ark:video "A cat." end, server.json(200, '{"id":"cgt-1"}')))
+    local anthropic = client { gateway = "anthropic" }
+    assert.equal("request response count", seen(function() return anthropic:count "Hi" end, server.json(200, '{"input_tokens":3}')))
+    assert.equal("request response upload", seen(function()
+      return anthropic:upload(mm.image { bytes = "\137PNG\r\n\26\n", mime = "image/png" })
+    end, server.json(200, '{"id":"file_1"}')))
+    local response = records[2]
+    assert.same({ 200, 1 }, { response.status, response.attempt })
+    assert(response.timing.total and response.bytes.sent > 0)
+  end)
+
+  it("names all parts of its timing, and the words that stop", function()
+    s:script(server.json(200, whole))
+    assert(client { limit = { concurrent = 1 } }:generate { "Hi", stop = "x", on_text = function() end })
+    local timing = records[2].timing
+    for _, name in ipairs { "queued", "dns", "connect", "sent", "first_byte", "total" } do
+      assert.equal("number", type(timing[name]), name)
+    end
+    assert.is_nil(timing.tls)
+    assert.same({ "x" }, records[1].attributes["gen_ai.request.stop_sequences"])
+  end)
+
   it("stops before a request or a retry where the hook returns false", function()
     local _, err = client({ observe = function() return false end }):generate "Hi"
     assert.same({ "cancelled", "hook", 0 }, { err.kind, err.code, #s:requests() })
@@ -105,7 +135,7 @@ describe("observe", function()
     s:script(server.json(200, whole, { headers = { ["X-Request-Id"] = "r 2" } }))
     local script, out = os.tmpname(), os.tmpname()
     local file = assert(io.open(script, "w"))
-    file:write(([[require("multimodal").client { base_url = %q, api_key = "canary", model = "m" }:generate "Hi"]]):format(
+    file:write(([[require("multimodal").client { base_url = %q, api_key = "canary-k", model = "m" }:generate "Hi"]]):format(
       s.url .. "/v1?key=hidden"))
     file:close()
     os.execute(("MULTIMODAL_LOG=debug %s %s 2>%s"):format(jit and "luajit" or "lua" .. _VERSION:match("%d%.%d"), script, out))

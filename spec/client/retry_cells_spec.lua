@@ -124,7 +124,12 @@ describe("the cells of the table of retries", function()
       end
       assert.equal(1, (count("HEAD", { server.head(503, { ["Content-Length"] = 9, ["x-should-retry"] = "false" }) })))
     end)
-    row("409 of openai", refused(409), "33111111", "", { gateway = "openai" })
+    for _, gateway in ipairs { "openai", "anthropic" } do
+      row("409 of " .. gateway, refused(409), "33111111", "", { gateway = gateway })
+    end
+    for _, gateway in ipairs { "openrouter", "glm", "google" } do
+      row("409 of " .. gateway, refused(409), never, "", { gateway = gateway })
+    end
   end)
 
   describe("what was sent and lost:", function()
@@ -287,6 +292,7 @@ describe("the cells of the table of retries", function()
       { "milliseconds below zero", { ["retry-after-ms"] = "-1", ["Retry-After"] = "9" }, 9 },
       { "RFC 850, past", { ["Retry-After"] = "Sunday, 06-Nov-94 08:49:36 GMT", Date = date }, 0 },
       { "asctime, past", { ["Retry-After"] = "Sun Nov  6 08:49:36 1994", Date = date }, 0 },
+      { "two of a name", { ["Retry-After"] = { "4", "9" } }, 4 },
       { "below zero", { ["Retry-After"] = "-3" }, 0.5 },
       { "no number", { ["Retry-After"] = "NaN" }, 0.5 },
       { "without end", { ["Retry-After"] = "inf" }, 0.5 },

@@ -196,6 +196,18 @@ describe("attempts", function()
     assert.same({ seen[1].body, seen[1].body }, { seen[2].body, seen[3].body })
   end)
 
+  it("carry the same idempotency_key, where the call has one", function()
+    s:script(refused(503)):script(answer())
+    assert(ai:generate("Hi", { idempotency_key = "once-1" }))
+    s:script(refused(503)):script(answer())
+    assert(ai:http { "POST", "/x", json = { a = 1 }, idempotency_key = "once-2" })
+    s:script(answer())
+    assert(ai:generate "Hi")
+    local keys = {}
+    for i, request in ipairs(assert(s:requests(5))) do keys[i] = request.headers["idempotency-key"] or "none" end
+    assert.same({ "once-1", "once-1", "once-2", "once-2", "none" }, keys)
+  end)
+
   it("are told by an error too", function()
     for i = 1, 3 do s:script(refused(500, { ["X-Request-Id"] = "r" .. i })) end
     local reply, err = ai:generate "Hi"
@@ -342,6 +354,8 @@ describe("attempts", function()
     s:script(refused(429, { ["Retry-After"] = "61" }), { times = -1 })
     local _, err = ai:generate "Hi"
     assert.same({ "rate_limit", 61, 1, 0 }, { err.kind, err.retry_after, err.attempts, #slept })
+    assert.equal("Not now. (asked to wait 61 s; raise max_retry_after to wait that long)", err.message)
+    assert.equal("Not now.", select(2, ai:generate("Hi", { retries = 0 })).message)
     _, err = ai:generate("Hi", { max_retry_after = 100 })
     assert.same({ 3, 2 }, { err.attempts, #slept })
   end)

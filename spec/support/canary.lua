@@ -41,9 +41,20 @@ function M.search(value, place, seen)
   end
 end
 
---- Remember a key. Functions that give one are asked when the library asks.
+local function unescaped(text)
+  return (text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
+--- Remember a key, and the password of a proxy's URL as it stands there and as it is. Functions that give a key are asked
+--- when the library asks.
 local function note(value)
-  if type(value) == "string" and value:find(marker, 1, true) then keys[value:match("^%s*(.-)%s*$")] = true end
+  if type(value) ~= "string" or not value:find(marker, 1, true) then return end
+  local key = value:match("^%s*(.-)%s*$")
+  if #key == #marker then error("a key of a spec is more than the word canary, which is a name of files too", 0) end
+  keys[key] = true
+  local password = key:match("^%a+://[^/@]*:([^/@]+)@")
+  if not password or #password <= #marker then return end
+  keys[password], keys[unescaped(password)] = true, true
 end
 
 M.note = note

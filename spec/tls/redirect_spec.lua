@@ -170,6 +170,17 @@ describe("a redirect", function()
     end
   end)
 
+  it("that leads nowhere is no answer", function()
+    for _, status in ipairs { 300, 302, 304, 307 } do
+      a:script({ server.head(status, { Location = status < 302 and "/other" or nil, ["Content-Length"] = status ~= 304 and 0 or nil }) },
+        { path = "/first" })
+      local reply, err = get(client(at.a))
+      if status == 302 then section:check("without a place to go to", reply, err) end
+      assert.same({ "protocol", "redirect", 1 }, { err.kind, err.code, err.attempts })
+      a:clear()
+    end
+  end)
+
   it("ends a loop after five", function()
     a:script(to(307, "/first"), { path = "/first", times = -1 })
     local reply, err = post(client(at.a))

@@ -119,6 +119,15 @@ describe("over TLS", function()
     both(section, "its issuer is named by `ca_file`", "good", { ca_file = path "ca.pem" })
   end)
 
+  it("is timed as the others are", function()
+    local timing = assert(client(openssl.good, { ca_file = path "ca.pem" }):http { "/" }).timing
+    local before = 0
+    for _, name in ipairs { "dns", "connect", "tls", "sent", "first_byte", "total" } do
+      assert(timing[name] >= before, name)
+      before = timing[name]
+    end
+  end)
+
   it("takes a certificate whose issuer is in ca_path", function()
     both(section, "its issuer is in the folder `ca_path`, prepared by `openssl rehash`", "good", { ca_path = path "hashed" })
   end)
@@ -208,6 +217,11 @@ describe("over TLS", function()
     part.access = { private = true, proxy = false }
     local bytes, err = part:bytes()
     section:check("its issuer is unknown", bytes, err)
+    local insecure = client(ports.plain, { scheme = "http", insecure = true, fetch = true, private = true })
+    local made = assert(insecure:request { "Hi", mm.image { url = link, mime = "image/png" }, mm.image { url = link, mime = "image/png" } })
+    assert.equal("image/png", made:json().messages[1].content[2].image_url.url:match("^data:([^;]+)"))
+    section:check("any of these, with `insecure = true`", made)
+    assert.equal(1, #made.warnings)
   end)
 
   it("shows client_cert to a server that asks", function()

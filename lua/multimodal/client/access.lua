@@ -1,8 +1,9 @@
 --- How the links in a reply are fetched: under the clocks and rules of the client that made the reply, and with its
 --- credentials only where the link leads to its own gateway.
---- Names: of.
+--- Names: of equip.
 local headers = require("multimodal.client.headers")
 local options_table = require("multimodal.options")
+local transport = require("multimodal.client.transport")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -29,6 +30,17 @@ function M.of(client, options)
     return headers.lines(headers.plan(client, plain, { ["Content-Type"] = false, Accept = "*/*" }, false), client.key)
   end
   return access
+end
+
+--- Let a part that is a link be fetched by these rules.
+--- @param part multimodal.Media
+--- @param rules multimodal.Access
+--- @param warnings string[]  of what the part came with; added to
+--- @return multimodal.Media part
+function M.equip(part, rules, warnings)
+  part.access = rules
+  transport.warn(warnings, rules, part.url)
+  return part
 end
 
 return M

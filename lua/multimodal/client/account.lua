@@ -1,5 +1,5 @@
 --- What requests cost: the sums of a client, and the budgets that stop a loop which runs away.
---- Names: new refuse began settle.
+--- Names: new refuse began unsent settle.
 local error_class = require("multimodal.error")
 
 local M = {}
@@ -62,11 +62,22 @@ local function each(client, options, add)
   if options.budget then add(used_of(options.budget)) end
 end
 
---- A request goes out.
+local function add_request(client, options, count)
+  each(client, options, function(spent) spent.requests = spent.requests + count end)
+end
+
+--- A request goes out. It is counted before anything of it waits, so that requests side by side count each other.
 --- @param client multimodal.Client
 --- @param options table
 function M.began(client, options)
-  each(client, options, function(spent) spent.requests = spent.requests + 1 end)
+  add_request(client, options, 1)
+end
+
+--- It did not go out after all.
+--- @param client multimodal.Client
+--- @param options table
+function M.unsent(client, options)
+  add_request(client, options, -1)
 end
 
 --- What the gateway does not count is guessed for the budget by the length of the text.

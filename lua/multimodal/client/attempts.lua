@@ -15,7 +15,7 @@ local send = require("multimodal.client.send")
 local M = {}
 
 --- Options that say whether, when and how often a request is tried, and who watches.
-M.options = { "retries", "retry_ambiguous", "max_retry_after", "clock", "limit", "budget", "observe" }
+M.options = { "retries", "retry_ambiguous", "idempotency_key", "max_retry_after", "clock", "limit", "budget", "observe" }
 
 --- A random number in [0, 1): processes that start together must not wait alike.
 local function random()
@@ -33,6 +33,8 @@ end
 --- @field ids string[]?      of the attempts that failed and told theirs
 --- @field deadline number?    the wait for a place is not counted
 --- @field place multimodal.Place?  of the attempt under way
+--- @field exchange multimodal.Exchange?  likewise
+--- @field counted boolean?    likewise: by those who count requests
 
 local function new(options, request)
   local driver = request and request.client.driver or driver_module.current()
@@ -85,19 +87,32 @@ local function enter(self)
   return true
 end
 
---- Whether an attempt may be made: its budget, its place, and the hook's say.
+--- Whether an attempt may be made: its budget, its place, and the hook's say. Others may have spent the budget while it
+--- stood in line.
 local function admit(self)
-  local spent = account.refuse(self.options)
-  if spent then return nil, spent end
+  local options = self.options
+  local refusal = account.refuse(options)
+  if refusal then return nil, refusal end
   local entered, err = enter(self)
   if not entered then return nil, err end
-  local stopped = observe.request(self.request, self.count + 1)
-  if stopped then return nil, stopped end
+  refusal = self.place and account.refuse(options)
+  if refusal then return nil, refusal end
+  account.began(self.request.client, options)
+  self.counted = true
+  refusal = observe.request(self.request, self.count + 1)
+  if refusal then return nil, refusal end
   return true
 end
 
 local function leave(self)
   if self.place then self.place:leave() end
+end
+
+--- Nothing was sent: it counts for nothing.
+local function take_back(self)
+  leave(self)
+  if self.counted then account.unsent(self.request.client, self.options) end
+  self.counted = false
 end
 
 --- An answer whose head is here.
@@ -114,18 +129,31 @@ end
 
 --- One attempt of a request.
 local function try(self, read)
+  self.counted, self.exchange = false, nil
   local admitted, refusal = admit(self)
   if not admitted then
-    leave(self)
+    take_back(self)
     return nil, refusal, true
   end
   local answer, err, unsent = send.open(self.request, self)
   if not answer then leave(self) end
-  if unsent then return nil, err, true end
+  if unsent then
+    take_back(self)
+    return nil, err, true
+  end
   self.count = self.count + 1
-  account.began(self.request.client, self.options)
   if not answer then return nil, error_class.new(err) end
   return take(self, answer, read)
+end
+
+--- Say of a failure that the wait alone stands against another attempt.
+local function explain_wait(self, err, operation)
+  local most = most_wait(self.options) or retry.defaults.max_retry_after
+  if not err.retry_after or err.retry_after <= most then return end
+  local case = case_of(self, err, operation)
+  case.max_retry_after, case.left = math.huge, nil
+  if not retry.after(case) then return end
+  err.message = ("%s (asked to wait %.10g s; raise max_retry_after to wait that long)"):format(err.message, math.ceil(err.retry_after))
 end
 
 --- What a failure that no attempt follows tells of them all.
@@ -137,15 +165,26 @@ local function give_up(self, err, begun)
   return nil, err
 end
 
+--- Let go of what an attempt held that raised.
+local function abandon(self)
+  if not self.exchange then return take_back(self) end
+  self.exchange:close()
+  leave(self)
+end
+
 --- Make attempts until one brings something, or no other may follow.
 local function repeated(self, operation, once, read)
+  local function clean() abandon(self) end
   while true do
-    local value, err, unsent = once(self, read)
+    local value, err, unsent = jobs.guard(clean, once, self, read)
     if value then return value end
     add_id(self, err.request_id)
     local seconds, begun
     if not unsent then seconds, begun = retry.after(case_of(self, err, operation)) end
-    if not seconds then return give_up(self, err, begun) end
+    if not seconds then
+      if not unsent then explain_wait(self, err, operation) end
+      return give_up(self, err, begun)
+    end
     local stopped = self.request and observe.retry(self.request, self.count, err, seconds)
     if stopped then return give_up(self, stopped) end
     of_clock(self, "sleep", jobs.sleep)(seconds)

@@ -15,6 +15,7 @@ local function read(answer)
   local event, err = answer.exchange:next()
   answer.exchange:close()
   if err then return nil, answer:fail(answer:cut(err)) end
+  answer:observed()
   local tokens = event and event.type ~= "error" and answer.dialect.counted(event)
   if tokens then return tokens end
   return nil, answer:fail { kind = "protocol", code = "syntax", message = "the gateway answered without a number of tokens" }
@@ -38,6 +39,7 @@ function M.send(client, prompt, more)
   end
   local made, err = request.new(client, prompt, more, false, "count")
   if not made then return nil, err end
+  made.operation = "count"
   local tokens
   tokens, err = attempts.run(made, "poll", read)
   if tokens then return tokens end

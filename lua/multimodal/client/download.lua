@@ -6,6 +6,7 @@ local core = require("multimodal.core")
 local driver = require("multimodal.runtime.driver")
 local error_class = require("multimodal.error")
 local fetch = require("multimodal.client.fetch")
+local jobs = require("multimodal.runtime.jobs")
 local json = require("multimodal.json")
 local link = require("multimodal.client.link")
 local reply_headers = require("multimodal.reply.headers")
@@ -280,23 +281,30 @@ local function land(job, path, options)
   return blob_of(path, job.mime)
 end
 
+--- Save with the lock held.
+local function saved(part, landing, path, options)
+  local now = driver.current().now
+  take_up(landing)
+  local job = {
+    part = part, landing = landing, access = part.access or {}, hook = options.on_progress, now = now, began = now(), told = -1,
+  }
+  if tell(job, "running", true) then return land(job, path, options) end
+  leave(landing)
+  return stopped()
+end
+
 local function locked(part, path, options)
-  local landing, now = landing_of(part, path), driver.current().now
+  local landing = landing_of(part, path)
   local lock, held = core.file_lock(landing.note)
   if not lock then
     if held ~= "held" then return nil, held end
     return fault("file", "held", ("%q is being saved by another process"):format(path))
   end
-  take_up(landing)
-  local job = {
-    part = part, landing = landing, access = part.access or {}, hook = options.on_progress, now = now, began = now(), told = -1,
-  }
-  if not tell(job, "running", true) then
+  local function let_go()
     leave(landing)
     lock:close()
-    return stopped()
   end
-  local blob, err = land(job, path, options)
+  local blob, err = jobs.guard(let_go, saved, part, landing, path, options)
   lock:close()
   return blob, err
 end

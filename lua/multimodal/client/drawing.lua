@@ -2,6 +2,7 @@
 --- Names: send.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local address = require("multimodal.client.address")
 local compat = require("multimodal.compat")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
@@ -11,7 +12,6 @@ local json = require("multimodal.json")
 local lifted = require("multimodal.client.lifted")
 local media = require("multimodal.media")
 local reply = require("multimodal.reply.reply")
-local request_module = require("multimodal.client.request")
 local usage = require("multimodal.reply.usage")
 
 local M = {}
@@ -63,14 +63,12 @@ local function is_blob(value)
   return type(class) == "table" and class.__name == "multimodal.blob"
 end
 
-local function picture_of(item, rules)
+local function picture_of(item, rules, warnings)
   local data = item.b64_json
   if is_blob(data) then return media.from_blob("image", data) end
   if type(data) == "string" and data ~= "" then return (media.new("image", { base64 = data }):opened()) end
   if type(item.url) ~= "string" or not item.url:find("^https?://%S+$") then return nil end
-  local part = media.from_url("image", item.url)
-  part.access = rules
-  return part
+  return access.equip(media.from_url("image", item.url), rules, warnings)
 end
 
 --- The body as a reply reads one: pictures, and the prompt as it was put for the model.
@@ -79,7 +77,7 @@ local function neutral_of(request, body)
   local parts, texts = {}, {}
   for _, item in ipairs(type(body.data) == "table" and json.closed(body.data) or {}) do
     if type(item) == "table" then
-      parts[#parts + 1] = picture_of(item, rules)
+      parts[#parts + 1] = picture_of(item, rules, request.warnings)
       if type(item.revised_prompt) == "string" then texts[#texts + 1] = item.revised_prompt end
     end
   end
@@ -97,7 +95,7 @@ end
 --- Options of the prompt that the call has too.
 local passed_on = {
   "headers", "query", "timeout", "connect_timeout", "first_byte_timeout", "idle_timeout", "retries", "retry_ambiguous",
-  "max_retry_after", "clock", "limit", "budget", "observe", "on_upload",
+  "max_retry_after", "idempotency_key", "clock", "limit", "budget", "observe", "on_upload",
 }
 
 local function reply_of(request, value, answer)
@@ -115,7 +113,7 @@ local function begin(request, body, path)
   local written, err = core.body(body)
   if not written then return nil, error_class.new(err) end
   return journal.begin(options, {
-    kind = "image", method = "POST", url = request_module.url(client, path, nil, options), body = written,
+    kind = "image", method = "POST", url = (address.of(client, path, nil, options)), body = written,
     gateway = client.name, model = options.model, vendor = options.vendor,
   })
 end

@@ -248,9 +248,12 @@ local function read(text, client)
   local list, warnings = {}, {}
   for i, message in ipairs(field(saved, "messages", "table", "chat") or {}) do
     list[i] = read_message(message, ("messages[%d]"):format(i), rules, same)
+    for _, part in ipairs(list[i].content) do
+      if part.access then access.equip(part, rules, warnings) end
+    end
   end
   if not same then
-    warnings[1] = ("the conversation came from %s; what only that gateway reads is left out"):format(tostring(saved.origin))
+    warnings[#warnings + 1] = ("the conversation came from %s; what only that gateway reads is left out"):format(tostring(saved.origin))
   end
   return { messages = list, options = read_options(field(saved, "options", "table", "chat") or {}, rules), warnings = warnings }
 end

@@ -2,6 +2,7 @@
 --- Names: run.
 local compat = require("multimodal.compat")
 local clients = compat.lazy("multimodal.client")
+local headers = require("multimodal.client.headers")
 local options_table = require("multimodal.options")
 local prompts = require("multimodal.prompt.prompt")
 
@@ -19,12 +20,9 @@ local function kinds_of(list)
   return set
 end
 
---- A mock in the list answers through a client of its own. The mock holds it: Lua before 5.2 would never drop a weak table's
---- entry whose value refers to its key.
+--- A mock in the list is a gateway without a client.
 local function client_of(item)
-  if item.for_call then return item end
-  item.client = item.client or clients.new { gateway = item }
-  return item.client
+  return item.for_call and item or clients.new { gateway = item }
 end
 
 --- Whether somebody saw a part of the answer, or tools ran for it: then it is not begun anew.
@@ -42,10 +40,12 @@ local function is_own(name)
   return name == "model" or name == "image_model" or name == "fallback" or option ~= nil and option.derives == true
 end
 
+--- Options for another client: what is the first one's alone stays here, and so do its credentials.
 local function without_own(given)
   local copy = {}
   for name, value in pairs(given) do
-    if not is_own(name) then copy[name] = value end
+    local public = (name == "headers" or name == "query") and type(value) == "table"
+    if not is_own(name) then copy[name] = public and headers.public(headers.hide(value)) or value end
   end
   return copy
 end

@@ -88,6 +88,7 @@ function M.open(hop, options, under, format)
     if late then return nil, late, hop.hops == 0 end
     local exchange, err = start(driver, hop, options, left, format)
     if not exchange then return nil, err, hop.hops == 0 end
+    under.exchange = exchange
     local status, headers = exchange:head()
     local following, wrong
     if status then following, wrong = redirect.next(hop, status, headers) end

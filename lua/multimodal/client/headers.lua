@@ -1,5 +1,5 @@
 --- The headers of a request: ours, the dialect's and the user's, each name once.
---- Names: hide public plan lines shown.
+--- Names: is_credential hide public plan lines scrubbed shown.
 local error_class = require("multimodal.error")
 local secret = require("multimodal.client.secret")
 
@@ -19,9 +19,12 @@ local M = {}
 --- @field asks boolean    one has a value that a function gives for each request
 
 --- What the names of headers have in them whose values are credentials, whoever wrote them.
-local credentials = { "auth", "cookie", "token", "secret", "password", "signature", "apikey", "%f[%a]key$" }
+local credentials = { "auth", "cookie", "token", "secret", "password", "signature", "apikey", "%f[%a]key$", "^sig$" }
 
-local function is_credential(name)
+--- Whether the value of a header, or of a pair in a query, is a credential by its name.
+--- @param name string
+--- @return boolean
+function M.is_credential(name)
   local lower = name:lower()
   if lower == "idempotency-key" then return false end
   for _, word in ipairs(credentials) do
@@ -30,7 +33,9 @@ local function is_credential(name)
   return false
 end
 
---- The headers with credentials as secrets, so that a dump of what holds them shows none.
+local is_credential = M.is_credential
+
+--- The headers, or the pairs of a query, with credentials as secrets, so that a dump of what holds them shows none.
 --- @param headers table<string, any>
 --- @return table<string, any>
 function M.hide(headers)
@@ -42,7 +47,7 @@ function M.hide(headers)
   return hidden
 end
 
---- The headers without those that are secrets, for another gateway.
+--- The headers, or the pairs of a query, without those that are secrets, for another gateway.
 --- @param headers table<string, any>?  as hide gave them
 --- @return table<string, any>?
 function M.public(headers)
@@ -112,7 +117,9 @@ local function add_all(list, places, headers)
 end
 
 --- Options that are headers, at whatever gateway.
-local named = { { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_title", "X-Title" } }
+local named = {
+  { "vendor", "vendor" }, { "app_url", "HTTP-Referer" }, { "app_title", "X-Title" }, { "idempotency_key", "Idempotency-Key" },
+}
 
 --- The header of the key: a token of its own name, or the usual one.
 local function add_key(list, places, name)
@@ -187,10 +194,26 @@ function M.lines(plan, key)
     if not text then return nil, err end
   end
   local last = sent[plan]
-  if last and last.key == text then return last.lines end
+  if last and last.key == text and not plan.asks then return last.lines end
   local lines = joined(plan, text)
-  if not plan.asks then sent[plan] = { key = text, lines = lines } end
+  sent[plan] = { key = text, lines = lines }
   return lines
+end
+
+--- What a server says, without the credentials that were sent: some repeat them.
+--- @param plan multimodal.HeaderPlan
+--- @param text string
+--- @return string
+function M.scrubbed(plan, text)
+  local last = sent[plan]
+  for i, line in ipairs(last and last.lines or {}) do
+    local header = plan[i]
+    if header.prefix or secret.is(header.value) or is_credential(header.name) then
+      local value = line:sub(#header.name + 3)
+      text = secret.mask(secret.mask(text, value), value:match("^%a+ +(%S+)$") or "")
+    end
+  end
+  return text
 end
 
 --- The headers for people: credentials by the name of a variable.

@@ -1,5 +1,6 @@
 --- Any other endpoint of a gateway, with the client's key, headers and clocks.
 --- Names: send get.
+local address = require("multimodal.client.address")
 local attempts = require("multimodal.client.attempts")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
@@ -7,7 +8,6 @@ local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
 local observe = require("multimodal.client.observe")
 local options_table = require("multimodal.options")
-local request = require("multimodal.client.request")
 local transport = require("multimodal.client.transport")
 local urls = require("multimodal.policy.url")
 
@@ -165,16 +165,19 @@ function M.send(client, given)
   local options = options_table.over(client.options, own)
   local body, head, err = body_of(call)
   if err then return nil, error_class.new(err, { gateway = client.name, where = error_class.caller() }) end
-  local url = request.url(client, call.path, nil, options)
+  local url, target = address.of(client, call.path, nil, options)
+  local warnings = {}
+  transport.warn(warnings, options, url)
   local answer
   answer, err = attempts.run(setmetatable({
     method = call.method,
     url = url,
+    target = target,
     plan = headers.plan(client, options, head, false),
     body = body,
     client = client,
     options = options,
-    warnings = { transport.warning(client.transport, url) },
+    warnings = warnings,
     streams = false,
     operation = "http",
     decoder = { format = "bytes" },

@@ -21,11 +21,14 @@ local M = {}
 --- @field arrived integer
 --- @field lanes multimodal.Lane[]
 --- @field by_name table<string, multimodal.Lane>
+--- @field many integer         lanes, from which on they are looked through for idle ones
 local Limiter = {}
 Limiter.__index = Limiter
 
 --- @class multimodal.Lane
+--- @field name string       origin and key
 --- @field origin string
+--- @field count integer     requests in flight
 --- @field requests multimodal.Bucket?
 --- @field tokens multimodal.Bucket?
 --- @field shared {requests: multimodal.SharedBucket?, tokens: multimodal.SharedBucket?}?
@@ -55,16 +58,24 @@ Place.__index = Place
 -- Where no error can be caught across a wait (PUC 5.1), a line is looked at so often for those who were cancelled in it.
 local BLIND = 0.25
 
+-- So many keys are remembered in any case.
+local FEW = 64
+
+local names = { "concurrent", "per_host", "requests_per_minute", "tokens_per_minute", "store" }
+
 local limiters = setmetatable({}, { __mode = "k" })
 
---- The limiter of a `limit` table.
+--- The limiter of a `limit` table, and what the table says by now. The table itself is not held: weak keys without
+--- ephemerons would keep both alive.
 --- @param limit table
 --- @return multimodal.Limiter
 function M.of(limit)
   local known = limiters[limit]
-  if known then return known end
-  known = setmetatable({ limit = limit, count = 0, hosts = {}, arrived = 0, lanes = {}, by_name = {} }, Limiter)
-  limiters[limit] = known
+  if not known then
+    known = setmetatable({ limit = {}, count = 0, hosts = {}, arrived = 0, lanes = {}, by_name = {}, many = FEW }, Limiter)
+    limiters[limit] = known
+  end
+  for _, name in ipairs(names) do known.limit[name] = limit[name] end
   return known
 end
 
@@ -82,21 +93,6 @@ local function windows_of(limit, name)
   }
 end
 
-local function lane_of(self, request, now)
-  local origin, key = request.client:origin(), request.client.key:identity()
-  local name = origin .. " " .. key
-  local lane = self.by_name[name]
-  if lane then return lane end
-  lane = { origin = origin, free_at = 0, first = 1, last = 0 }
-  if self.limit.store then
-    lane.shared = windows_of(self.limit, name)
-  else
-    lane.requests, lane.tokens = buckets_of(self.limit, now)
-  end
-  self.by_name[name], self.lanes[#self.lanes + 1] = lane, lane
-  return lane
-end
-
 --- The waiter at the head of a lane; those whose jobs were cancelled have left the line.
 local function head_of(lane)
   while lane.first <= lane.last do
@@ -107,6 +103,40 @@ local function head_of(lane)
     lane.first = lane.first + 1
   end
   return nil
+end
+
+local function is_full(of_lane, now)
+  return not of_lane or of_lane:wait(of_lane.capacity, now) == 0
+end
+
+--- Drop the lanes of keys that nobody uses any more, and of which nothing is to be remembered.
+local function forget_idle(self, now)
+  local kept = {}
+  for _, lane in ipairs(self.lanes) do
+    local idle = lane.count == 0 and not head_of(lane) and lane.free_at <= now
+    if idle and is_full(lane.requests, now) and is_full(lane.tokens, now) then
+      self.by_name[lane.name] = nil
+    else
+      kept[#kept + 1] = lane
+    end
+  end
+  self.lanes, self.many = kept, math.max(FEW, 2 * #kept)
+end
+
+local function lane_of(self, request, now)
+  local origin, key = request.client:origin(), request.client.key:identity()
+  local name = origin .. " " .. key
+  local lane = self.by_name[name]
+  if lane then return lane end
+  if #self.lanes >= self.many then forget_idle(self, now) end
+  lane = { name = name, origin = origin, count = 0, free_at = 0, first = 1, last = 0 }
+  if self.limit.store then
+    lane.shared = windows_of(self.limit, name)
+  else
+    lane.requests, lane.tokens = buckets_of(self.limit, now)
+  end
+  self.by_name[name], self.lanes[#self.lanes + 1] = lane, lane
+  return lane
 end
 
 local function remove(waiter)
@@ -181,7 +211,7 @@ local function take(self, waiter, now)
   if lane.tokens then lane.tokens:take(waiter.cost, now) end
   lane[lane.first] = nil
   lane.first = lane.first + 1
-  self.count = self.count + 1
+  self.count, lane.count = self.count + 1, lane.count + 1
   self.hosts[lane.origin] = (self.hosts[lane.origin] or 0) + 1
   signal(self)
   return true
@@ -219,17 +249,13 @@ end
 
 --- wait_in_line, out of which nobody is lost: who raises or gives up makes way.
 local function guarded(self, waiter, under)
-  local fine, taken, err
-  if compat.yields_across_pcall or not driver.current():running() then
-    fine, taken, err = pcall(wait_in_line, self, waiter, under)
-  else
-    fine, taken, err = true, wait_in_line(self, waiter, under)
+  local function make_way()
+    remove(waiter)
+    signal(self)
   end
-  if fine and taken then return true end
-  remove(waiter)
-  signal(self)
-  if not fine then error(taken, 0) end
-  return nil, err
+  local taken, err = jobs.guard(make_way, wait_in_line, self, waiter, under)
+  if not taken then make_way() end
+  return taken, err
 end
 
 --- Tokens that a request may cost: text by its length, a medium as a large picture, and what may be answered.
@@ -280,8 +306,8 @@ end
 function Place:leave()
   if self.left then return end
   self.left = true
-  local limiter, origin = self.limiter, self.lane.origin
-  limiter.count = limiter.count - 1
+  local limiter, lane, origin = self.limiter, self.lane, self.lane.origin
+  limiter.count, lane.count = limiter.count - 1, lane.count - 1
   limiter.hosts[origin] = limiter.hosts[origin] - 1
   signal(limiter)
 end

@@ -58,7 +58,9 @@ local function attributes_of(request)
     ["http.request.method"] = request.method,
   }
   add(attributes, of_options, options)
-  if type(options.stop) == "table" then attributes["gen_ai.request.stop_sequences"] = options.stop end
+  if options.stop then
+    attributes["gen_ai.request.stop_sequences"] = type(options.stop) == "table" and options.stop or { options.stop }
+  end
   if options.schema then attributes["gen_ai.output.type"] = "json" end
   return attributes
 end

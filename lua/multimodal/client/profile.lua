@@ -1,7 +1,9 @@
 --- The gateway of a client: one of ours by its name, or a table of the user's, checked; and where it listens.
 --- Names: fields of base_url.
+local addresses = require("multimodal.client.address")
 local error_class = require("multimodal.error")
 local options_table = require("multimodal.options")
+local secret = require("multimodal.client.secret")
 local urls = require("multimodal.policy.url")
 
 local misuse = error_class.misuse
@@ -246,7 +248,7 @@ end
 --- @return {root: string, query: string, host: string}
 function M.base_url(profile, options)
   local elsewhere = options.location and profile.base_urls and profile.base_urls[options.location]
-  local address = options.base_url or elsewhere or profile.base_url
+  local address = secret.reveal(options.base_url) or elsewhere or profile.base_url
   if not address then misuse("base_url: this gateway needs one") end
   if address:find("{", 1, true) then
     address = fill(address, profile, options)
@@ -261,7 +263,7 @@ function M.base_url(profile, options)
   end
   return {
     root = parts.scheme .. "://" .. parts.authority .. parts.path:gsub("/+$", ""),
-    query = parts.query,
+    query = addresses.guarded(parts.query),
     host = parts.host,
   }
 end

@@ -1,5 +1,6 @@
 --- A request before it is sent: what goes out, to look at, to paste into a shell, or to send.
---- Names: new url.
+--- Names: new.
+local address = require("multimodal.client.address")
 local attempts = require("multimodal.client.attempts")
 local check = require("multimodal.client.check")
 local compat = require("multimodal.compat")
@@ -25,13 +26,15 @@ local M = {}
 
 --- @class multimodal.Request
 --- @field method string
---- @field url string
+--- @field url string       keys in its query by the names of variables
+--- @field target multimodal.Secret?   the URL where it differs from that
 --- @field headers table<string, string>  credentials by the name of a variable
 --- @field warnings string[]
 --- @field client multimodal.Client
 --- @field options table
 --- @field body userdata
 --- @field streams boolean   the answer is streamed
+--- @field operation string?  as records name it; "chat" unless named
 --- @field kind string?      of paid call, for a journal; "generate" unless named
 --- @field opens boolean     send() gives the stream itself
 --- @field messages multimodal.Message[]  what is said, media at hand; empty where the request is raw
@@ -43,31 +46,6 @@ function Request:__index(name)
   if name == "headers" then return headers.shown(self.plan, self.client.key) end
   return methods[name]
 end
-
-local function add_query(pairs_of, query)
-  if not query then return end
-  for name, value in pairs(query) do
-    if type(value) == "table" then
-      for _, one in ipairs(value) do pairs_of[#pairs_of + 1] = urls.escape(name) .. "=" .. urls.escape(one) end
-    elseif value ~= false then pairs_of[#pairs_of + 1] = urls.escape(name) .. "=" .. urls.escape(value) end
-  end
-end
-
---- The base URL keeps its own query, as some gateways put a version there.
-local function url_of(client, path, query, options)
-  local base = client.base
-  local url = base.root .. path .. (options.trailing_slash and "/" or "")
-  if not (query or options.query or base.query ~= "") then return url end
-  local list = {}
-  add_query(list, query)
-  add_query(list, options.query)
-  table.sort(list)
-  local own = base.query:gsub("^%?", "")
-  if own ~= "" then table.insert(list, 1, own) end
-  return list[1] and url .. "?" .. table.concat(list, "&") or url
-end
-
-M.url = url_of
 
 --- Fields that a call does not change are planned once for a client.
 local function plan_of(client, options, dialect_headers, streams)
@@ -193,13 +171,14 @@ local function build(client, said, warnings, opens)
   local wire, fault, notes = client.dialect[said.verb or "encode"](said, client.profile)
   if not wire then return fail(client, options, fault) end
   extend(warnings, notes)
-  local url = url_of(client, wire.path, wire.query, options)
-  warnings[#warnings + 1] = transport.warning(client.transport, url)
+  local url, target = address.of(client, wire.path, wire.query, options)
+  transport.warn(warnings, options, url)
   local body, err = body_of(wire.body)
   if not body then return fail(client, options, err) end
   return setmetatable({
     method = wire.method,
     url = url,
+    target = target,
     plan = plan_of(client, options, wire.headers, streams),
     body = body,
     client = client,
@@ -267,7 +246,9 @@ local shown_body = 128 * 1024
 --- The request as a curl command; a key stands there as the name of its variable.
 --- @return string
 function methods:curl()
-  local lines = { "curl -X " .. self.method .. " " .. quoted(self.url) }
+  local url = quoted(self.url)
+  if self.target then url = url:gsub("=(%$[%u%d_]+)", "='\"%1\"'"):gsub("''$", "") end
+  local lines = { "curl -X " .. self.method .. " " .. url }
   local shown = self.headers
   for _, header in ipairs(self.plan) do
     local line = header.name .. ": " .. shown[header.name]
@@ -335,8 +316,8 @@ function methods:send()
     return begun, fault
   end)
   if not stream_of then return nil, err end
-  if not self.opens then return stream_of:reply() end
-  return jobs.own(stream_of)
+  if self.opens then return jobs.own(stream_of) end
+  return jobs.guard(function() stream_of:close() end, stream_of.reply, stream_of)
 end
 
 function Request:__tostring()

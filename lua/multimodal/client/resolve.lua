@@ -3,6 +3,7 @@
 local error_class = require("multimodal.error")
 local links = require("multimodal.dialect.links")
 local media = require("multimodal.media")
+local transport = require("multimodal.client.transport")
 
 local M = {}
 
@@ -55,7 +56,9 @@ local function resolve(part, options, warnings, i, j, takes)
       message = "files are off (files = false); pass { bytes = } or a URL",
     }, i, j)
   end
-  local opened, err = part:opened(wants_link(part, options) and fetching(options) or nil)
+  local fetched = wants_link(part, options)
+  if fetched then transport.warn(warnings, options, part.url) end
+  local opened, err = part:opened(fetched and fetching(options) or nil)
   if not opened then return fault(err, i, j) end
   if not opened.blob then
     compare(opened, i, j, warnings)

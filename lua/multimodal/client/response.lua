@@ -2,9 +2,11 @@
 --- Names: new.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local address = require("multimodal.client.address")
 local check = require("multimodal.client.check")
 local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
+local request_headers = require("multimodal.client.headers")
 local journal = compat.lazy("multimodal.client.journal")
 local media = require("multimodal.media")
 local observe = require("multimodal.client.observe")
@@ -83,6 +85,13 @@ local function settle(self, made)
   if made.outcome == "complete" then observe.response(self.request, made, self.exchange) end
 end
 
+--- Tell the hook of an answer that is no reply, once it is read.
+function Response:observed()
+  observe.response(self.request, {
+    status = self.status, request_id = self:request_id(), attempts = self.attempts, timing = timing_of(self),
+  }, self.exchange)
+end
+
 --- @return string?
 function Response:request_id()
   return reply_headers.request_id(self.headers)
@@ -104,7 +113,7 @@ local function equip(self, part)
   if part.kind == "audio" and not part:mime() then part.options.format = part.options.format or self.request.options.audio_format end
   if not part.url or part.blob or part.access then return end
   self.access = self.access or access.of(self.request.client, self.request.options)
-  part.access = self.access
+  access.equip(part, self.access, self.request.warnings)
 end
 
 --- The pictures of a stream may be saved before its end.
@@ -179,11 +188,20 @@ function Response:check(made)
   return err
 end
 
+--- What the server said, without the credentials that it was sent: some repeat them.
+local function scrub(request, err)
+  for _, name in ipairs { "message", "body" } do
+    local said = err[name]
+    if said then err[name] = address.scrubbed(request, request_headers.scrubbed(request.plan, said)) end
+  end
+end
+
 --- An error with what is known of the request.
 --- @param err multimodal.Error|table
 --- @return multimodal.Error
 function Response:fail(err)
   local request = self.request
+  scrub(request, err)
   if request.opens ~= nil then check.advise(err, request.client, request.options) end
   local id = err.request_id or self:request_id()
   local failed = error_class.new(err, {
@@ -214,7 +232,12 @@ end
 function Response:refused()
   local event = self.exchange:next() or { type = "error", data = "", media = {} }
   close(self)
-  return self:fail(tls_page.told(self.dialect.failure(self.status, self.headers, event), self.url))
+  local err = self.dialect.failure(self.status, self.headers, event)
+  if self.status < 400 and not (err.told and err.told.parsed) then
+    err.kind, err.code, err.retryable = "protocol", "redirect", false
+    err.message = ("HTTP %d: neither an answer nor a redirect to follow; check base_url"):format(self.status)
+  end
+  return self:fail(tls_page.told(err, self.url))
 end
 
 --- A complete reply is kept where a journal was asked for.

@@ -1,10 +1,12 @@
 --- One attempt of a request on its way: redirects, and the deadline over all of them.
 --- Names: open.
+local address = require("multimodal.client.address")
 local clocks = require("multimodal.policy.clocks")
 local core = require("multimodal.core")
 local headers = require("multimodal.client.headers")
 local redirect = require("multimodal.policy.redirect")
 local response = require("multimodal.client.response")
+local secret = require("multimodal.client.secret")
 local sending = require("multimodal.client.sending")
 local transport = require("multimodal.client.transport")
 
@@ -56,6 +58,11 @@ local function failed(exchange, err)
   return nil, err
 end
 
+--- The URL of the answer, for people.
+local function shown(request, hop)
+  return hop.hops == 0 and request.url or address.masked(hop.url)
+end
+
 --- Send a request once, redirects followed, and wait for the head of the answer.
 --- @async
 --- @param request multimodal.Request
@@ -67,19 +74,21 @@ function M.open(request, under)
   local lines, err = headers.lines(request.plan, request.client.key)
   if not lines then return nil, err, true end
   local hop = {
-    method = request.method, url = request.url, headers = lines, body = request.body, hops = 0, operation = under.operation,
+    method = request.method, url = secret.reveal(request.target) or request.url, headers = lines, body = request.body, hops = 0,
+    operation = under.operation,
   }
   while true do
     local left, late = clocks.left(under.deadline, under.now())
     if late then return nil, late, hop.hops == 0 end
     local exchange, fault = start(under.driver, request, hop, left)
     if not exchange then return nil, fault, hop.hops == 0 end
+    under.exchange = exchange
     if under.place then under.place:until_closed(exchange) end
     local status, fields = sending.head(exchange, request, under.driver.now)
     if not status then return failed(exchange, fields) end
     local following, refused = redirect.next(hop, status, fields)
     if refused then return failed(exchange, refused) end
-    if not following then return response.new(request, exchange, status, fields, hop.url) end
+    if not following then return response.new(request, exchange, status, fields, shown(request, hop)) end
     -- The place goes with the next hop.
     exchange.done = false
     exchange:close()

@@ -1,13 +1,12 @@
 --- One request about a task, with the key, clocks and retries of its client.
 --- Names: new run send.
+local address = require("multimodal.client.address")
 local attempts = require("multimodal.client.attempts")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
 local failures = require("multimodal.dialect.failure")
 local headers = require("multimodal.client.headers")
 local json = require("multimodal.json")
-local observe = require("multimodal.client.observe")
-local request = require("multimodal.client.request")
 local urls = require("multimodal.policy.url")
 
 local M = {}
@@ -48,7 +47,7 @@ end
 local function url_of(side, options, wire)
   local parts, root = wire.url and urls.split(wire.url), urls.split(side.base.root)
   if parts and urls.origin(parts) == urls.origin(root) then return wire.url end
-  return request.url({ base = side.base }, wire.path, wire.query, options)
+  return address.of(side, wire.path, wire.query, options)
 end
 
 --- The options of one request. What is paid for is looked at whatever the budget: that is for what is begun, and so are hooks of
@@ -60,19 +59,13 @@ local function options_of(options, operation, own)
   return setmetatable(own, { __index = options })
 end
 
-local function told_of(answer)
-  return {
-    status = answer.status, request_id = answer:request_id(), attempts = answer.attempts, timing = answer.exchange:timing(),
-  }
-end
-
 --- The answer as a value; nil where it has no body.
 local function value_of(answer)
   local event, err = answer.exchange:next()
   local rest
   if event then rest, err = answer.exchange:next() end
   answer.exchange:close()
-  if not err then observe.response(answer.request, told_of(answer), answer.exchange) end
+  if not err then answer:observed() end
   if err then return nil, answer:fail(answer:cut(err)) end
   if not event then return nil end
   if rest then return nil, answer:fail { kind = "protocol", code = "syntax", message = "the answer is more than one JSON value" } end
@@ -93,7 +86,7 @@ end
 --- @field url string
 --- @field body userdata?
 --- @field options table
---- @field operation multimodal.Operation
+--- @field case multimodal.Operation   of the table of retries
 
 local function fail(side, options, err)
   return nil, error_class.new(err, { gateway = side.name, model = options.model, where = error_class.caller() })
@@ -110,9 +103,10 @@ function M.new(side, options, wire, operation, own)
   local body, err = body_of(wire.body)
   if err then return fail(side, options, err) end
   local all = options_of(options, operation, own)
+  local url, target = url_of(side, all, wire)
   return setmetatable({
-    method = wire.method or "GET", url = url_of(side, all, wire), plan = plan_of(side, options, wire), body = body,
-    client = side, options = all, warnings = {}, streams = false, operation = operation,
+    method = wire.method or "GET", url = url, target = target, plan = plan_of(side, options, wire), body = body,
+    client = side, options = all, warnings = {}, streams = false, operation = "video", case = operation,
   }, Call)
 end
 
@@ -124,7 +118,7 @@ end
 --- @return T?
 --- @return multimodal.Error? err
 function M.run(call, read)
-  local got, err = attempts.run(call, call.operation, function(answer)
+  local got, err = attempts.run(call, call.case, function(answer)
     local value, fault, event = value_of(answer)
     if fault then return nil, fault end
     return read { body = value, event = event, answer = answer }

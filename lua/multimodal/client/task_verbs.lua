@@ -2,18 +2,20 @@
 --- Names: begun known seen.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
+local address = require("multimodal.client.address")
 local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local lifted = require("multimodal.dialect.lifted")
 local media = require("multimodal.media")
 local options_table = require("multimodal.options")
 local polling = require("multimodal.client.polling")
-local request = require("multimodal.client.request")
 local reply_headers = require("multimodal.reply.headers")
 local task_call = require("multimodal.client.task_call")
 local task_journal = compat.lazy("multimodal.client.task_journal")
 local task_text = require("multimodal.client.task_text")
+local secret = require("multimodal.client.secret")
 local tasks = require("multimodal.reply.task")
+local transport = require("multimodal.client.transport")
 local usage = require("multimodal.reply.usage")
 
 local M = {}
@@ -71,8 +73,8 @@ local function output_of(task, found, i)
     return part
   end
   local part = media.from_url(found.kind, found.url, { mime = found.mime })
-  part.access, part.expires_at, part.role, part.refresh = rules_of(task), found.expires_at, found.role, renewal(task, i)
-  return part
+  part.expires_at, part.role, part.refresh = found.expires_at, found.role, renewal(task, i)
+  return access.equip(part, rules_of(task), task.warnings)
 end
 
 --- The output that was there before, with its link as it is now; nil where it is another one.
@@ -91,7 +93,8 @@ local function outputs_of(task, found)
   if list[1] or task.state ~= "succeeded" or not task.side.tasks.download then return list end
   local wire = task.side.tasks.download(task)
   if wire then
-    local one = { kind = "video", url = request.url({ base = task.side.base }, wire.path, wire.query, {}) }
+    local url, target = address.of(task.side, wire.path, wire.query, {})
+    local one = { kind = "video", url = secret.reveal(target) or url }
     list[1] = same(task, one, 1) or output_of(task, one, 1)
   end
   return list
@@ -258,7 +261,9 @@ local function task_of(side, options, fields)
   fields.side, fields.options, fields.verbs = side, options, verbs
   fields.gateway, fields.created_ids = side.name, fields.created_ids or 0
   fields.model = fields.model or options.model
-  return tasks.new(fields)
+  local task = tasks.new(fields)
+  transport.warn(task.warnings, options, side.base.root)
+  return task
 end
 
 --- A task that was just created.

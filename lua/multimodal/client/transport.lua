@@ -1,5 +1,5 @@
 --- What a driver needs beside a request: whom to trust, by which proxy, HTTP/2; and what of it is worth a warning.
---- Names: hide of put warning.
+--- Names: hide of put warn.
 local error_class = require("multimodal.error")
 local secret = require("multimodal.client.secret")
 local urls = require("multimodal.policy.url")
@@ -59,14 +59,19 @@ function M.put(req, transport, abroad)
   return req
 end
 
---- @param transport multimodal.Transport
+--- Say, once a server, that its certificate is not checked.
+--- @param warnings string[]  added to
+--- @param options table      effective; only `insecure` is looked at
 --- @param url string
---- @return string?
-function M.warning(transport, url)
-  if not (transport.tls and transport.tls.insecure and url:find("^[Hh][Tt][Tt][Pp][Ss]:")) then return nil end
+function M.warn(warnings, options, url)
+  if not (options.insecure and url:find("^[Hh][Tt][Tt][Pp][Ss]:")) then return end
   local parts = urls.split(url)
-  return ("insecure: the certificate of %s is not checked, so whoever is on the way can read and change what passes; name its "
+  local warning = ("insecure: the certificate of %s is not checked, so whoever is on the way can read and change what passes; name its "
     .. "issuer with ca_file instead"):format(parts and parts.host or "the server")
+  for _, said in ipairs(warnings) do
+    if said == warning then return end
+  end
+  warnings[#warnings + 1] = warning
 end
 
 return M

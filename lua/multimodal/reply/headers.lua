@@ -71,6 +71,8 @@ function M.retry_after(headers, now)
   if value then return value end
   local after = M.get(headers, "retry-after")
   if not after then return nil end
+  -- Two headers of that name arrive as one, and a date begins with a letter.
+  after = after:match("^%s*(%d[%d.]*)%s*,") or after
   if tonumber(after) then return wait(after) end
   local at = moment.http(after)
   if not at then return nil end

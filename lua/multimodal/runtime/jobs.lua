@@ -1,4 +1,5 @@
---- Jobs, as `mm` offers them: run, spawn, group, all, map, each, race, timeout, sleep, wrap, blocking, step; and own.
+--- Jobs, as `mm` offers them: run, spawn, group, all, map, each, race, timeout, sleep, wrap, blocking, step; and own, guard.
+local compat = require("multimodal.compat")
 local driver = require("multimodal.runtime.driver")
 local Error = require("multimodal.error")
 local gather = require("multimodal.runtime.gather")
@@ -75,6 +76,23 @@ end
 function M.sleep(seconds)
   check_seconds("sleep", seconds)
   driver.current():sleep(math.max(0, seconds))
+end
+
+local function cleaned(clean, ok, ...)
+  if ok then return ... end
+  clean()
+  error((...), 0)
+end
+
+--- Call a function; if it raises, `clean` puts right what it leaves behind, and the error goes on. Where none can be caught
+--- across a wait (PUC 5.1 in a job) that is left to the collector.
+--- @async
+--- @param clean fun()   does not wait
+--- @param fn function
+--- @return ... any      fn's results
+function M.guard(clean, fn, ...)
+  if not compat.yields_across_pcall and driver.current():running() then return fn(...) end
+  return cleaned(clean, pcall(fn, ...))
 end
 
 --- Like coroutine.wrap, for generators that wait inside: the job that calls the generator is suspended.

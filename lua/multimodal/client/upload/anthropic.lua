@@ -1,5 +1,6 @@
 --- Anthropic's Files API: one multipart request, after which a file is known by its id until it expires.
 --- Names: send.
+local address = require("multimodal.client.address")
 local ask = require("multimodal.client.upload.ask")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
@@ -7,7 +8,6 @@ local media = require("multimodal.media")
 local moment = require("multimodal.moment")
 local options_table = require("multimodal.options")
 local reply_headers = require("multimodal.reply.headers")
-local request = require("multimodal.client.request")
 
 local M = {}
 
@@ -41,9 +41,10 @@ function M.send(client, part, options, tell)
   local mark = boundary()
   local body, fault = body_of(part, mark)
   if not body then return nil, error_class.new(fault) end
+  local url, target = address.of(client, "/files", nil, options_table.over(options, { trailing_slash = false }))
   local answer
   answer, fault = ask.send(client, options, {
-    url = request.url(client, "/files", nil, options_table.over(options, { trailing_slash = false })), body = body, operation = "create",
+    url = url, target = target, body = body, operation = "create",
     head = { ["Content-Type"] = "multipart/form-data; boundary=" .. mark, ["anthropic-beta"] = "files-api-2025-04-14" },
     on_upload = function(progress) return tell("running", math.min(progress.done, total)) or false end,
   })
