@@ -162,11 +162,16 @@ local apply = {
 --- Read what the child has noted since the last time.
 function Server:poll()
   self.log:seek("set", self.offset)
-  for line in (self.log:read("*a") or ""):gmatch("[^\n]*\n") do
-    self.offset = self.offset + #line
-    local entry = cjson.decode(line)
+  local text, from = self.log:read("*a") or "", 1
+  -- Not by a pattern: of a long line that is still being written it would look for the end from each byte of it.
+  local till = text:find("\n", from, true)
+  while till do
+    local entry = cjson.decode(text:sub(from, till))
     apply[entry.event](self, entry)
+    from = till + 1
+    till = text:find("\n", from, true)
   end
+  self.offset = self.offset + from - 1
 end
 
 local function nap()
