@@ -129,6 +129,7 @@ build = {
     ["multimodal.client.limiter"] = "lua/multimodal/client/limiter.lua",
     ["multimodal.client.link"] = "lua/multimodal/client/link.lua",
     ["multimodal.client.mock"] = "lua/multimodal/client/mock.lua",
+    ["multimodal.client.mock.answer"] = "lua/multimodal/client/mock/answer.lua",
     ["multimodal.client.mock.anthropic"] = "lua/multimodal/client/mock/anthropic.lua",
     ["multimodal.client.mock.gemini"] = "lua/multimodal/client/mock/gemini.lua",
     ["multimodal.client.mock.openai"] = "lua/multimodal/client/mock/openai.lua",

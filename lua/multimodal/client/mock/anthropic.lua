@@ -1,25 +1,13 @@
 --- Answers of a mock, told in the Messages dialect.
 --- Names: whole streamed tail.
+local answer = require("multimodal.client.mock.answer")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
-local json = require("multimodal.json")
 
 local M = {}
 
 --- How many pieces at the end of a stream say that it is complete.
 M.tail = 2
-
-local function encode(value)
-  return assert(json.encode(value))
-end
-
-local function words(texts)
-  local count = 0
-  for _, text in ipairs(texts) do
-    for _ in text:gmatch("%S+") do count = count + 1 end
-  end
-  return count
-end
 
 --- The input of a call; arguments are a table or text.
 local function input_of(call)
@@ -56,12 +44,12 @@ function M.whole(request, texts, images, calls)
   if text ~= "" then content[1] = { type = "text", text = text } end
   for i, call in ipairs(calls or {}) do content[#content + 1] = block_of(call, i) end
   local message = message_of(request, content, calls)
-  message.usage.output_tokens = words(texts)
-  return encode(message)
+  message.usage.output_tokens = answer.words(texts)
+  return answer.encode(message)
 end
 
 local function event(value)
-  return ("event: %s\ndata: %s\n\n"):format(value.type, encode(value))
+  return ("event: %s\ndata: %s\n\n"):format(value.type, answer.encode(value))
 end
 
 local function delta(list, index, fields)
@@ -78,16 +66,14 @@ end
 local function add_text(list, index, texts)
   block(list, index, { type = "text", text = "" }, function()
     for _, text in ipairs(texts) do
-      for piece in text:gmatch("%s*%S+") do delta(list, index, { type = "text_delta", text = piece }) end
-      local tail = text:match("%s+$")
-      if tail then delta(list, index, { type = "text_delta", text = tail }) end
+      for _, piece in ipairs(answer.pieces(text)) do delta(list, index, { type = "text_delta", text = piece }) end
     end
   end)
 end
 
 local function add_call(list, index, call, i)
   local began = block_of(call, i)
-  local text = encode(began.input)
+  local text = answer.encode(began.input)
   began.input = core.raw "{}"
   local half = math.floor(#text / 2)
   while text:find("^[\128-\191]", half + 1) do half = half + 1 end
@@ -118,7 +104,7 @@ function M.streamed(request, texts, images, calls)
     index = index + 1
   end
   list[#list + 1] = event {
-    type = "message_delta", delta = { stop_reason = reason }, usage = { output_tokens = words(texts) },
+    type = "message_delta", delta = { stop_reason = reason }, usage = { output_tokens = answer.words(texts) },
   }
   list[#list + 1] = event { type = "message_stop" }
   return list

@@ -1,34 +1,21 @@
 --- Answers of a mock, told in Gemini's dialect.
 --- Names: whole streamed tail.
+local answer = require("multimodal.client.mock.answer")
 local core = require("multimodal.core")
-local json = require("multimodal.json")
 
 local M = {}
 
 --- How many pieces at the end of a stream say that it is complete.
 M.tail = 1
 
-local function encode(value)
-  return assert(json.encode(value))
-end
-
 local function image_part(part)
-  local opened, err = part:opened()
-  if not opened then error(tostring(err), 0) end
+  local opened = answer.opened(part)
   if opened.blob then return { inlineData = { mimeType = opened:mime(), data = core.base64_of(opened.blob) } } end
   return { fileData = { mimeType = opened:likely_mime() or "image/jpeg", fileUri = opened.url } }
 end
 
-local function words(texts)
-  local count = 0
-  for _, text in ipairs(texts) do
-    for _ in text:gmatch("%S+") do count = count + 1 end
-  end
-  return count
-end
-
 local function usage_of(request, texts)
-  local asked, said = #(request:json().contents or {}), words(texts)
+  local asked, said = #(request:json().contents or {}), answer.words(texts)
   return { promptTokenCount = asked, candidatesTokenCount = said, totalTokenCount = asked + said }
 end
 
@@ -38,7 +25,7 @@ local function call_part(call)
   return { functionCall = { id = call.id, name = call.name, args = arguments } }
 end
 
-local function answer(request, parts, more)
+local function body_of(request, parts, more)
   local candidate = { index = 0, content = { role = "model", parts = core.array(parts) } }
   for name, value in pairs(more or {}) do candidate[name] = value end
   return { candidates = core.array { candidate }, modelVersion = request.options.model, responseId = "mock" }
@@ -61,13 +48,13 @@ end
 function M.whole(request, texts, images, calls)
   local parts, text = rest_of(images, calls), table.concat(texts)
   if text ~= "" then table.insert(parts, 1, { text = text }) end
-  local body = answer(request, parts, { finishReason = "STOP" })
+  local body = body_of(request, parts, { finishReason = "STOP" })
   body.usageMetadata = usage_of(request, texts)
-  return encode(body)
+  return answer.encode(body)
 end
 
 local function event(value)
-  return "data: " .. encode(value) .. "\r\n\r\n"
+  return "data: " .. answer.encode(value) .. "\r\n\r\n"
 end
 
 --- The events of a stream: words with the space before them, then what came beside.
@@ -78,9 +65,9 @@ end
 --- @return string[]
 function M.streamed(request, texts, images, calls)
   local list = {}
-  for piece in table.concat(texts):gmatch("%s*%S+%s*$?") do list[#list + 1] = event(answer(request, { { text = piece } })) end
-  for _, part in ipairs(rest_of(images, calls)) do list[#list + 1] = event(answer(request, { part })) end
-  local last = answer(request, { { text = "" } }, { finishReason = "STOP" })
+  for _, piece in ipairs(answer.pieces(table.concat(texts))) do list[#list + 1] = event(body_of(request, { { text = piece } })) end
+  for _, part in ipairs(rest_of(images, calls)) do list[#list + 1] = event(body_of(request, { part })) end
+  local last = body_of(request, { { text = "" } }, { finishReason = "STOP" })
   last.usageMetadata = usage_of(request, texts)
   list[#list + 1] = event(last)
   return list

@@ -1,20 +1,15 @@
 --- Answers of a mock, told in the chat dialect.
 --- Names: whole streamed tail.
+local answer = require("multimodal.client.mock.answer")
 local core = require("multimodal.core")
-local json = require("multimodal.json")
 
 local M = {}
 
 --- How many pieces at the end of a stream say that it is complete.
 M.tail = 3
 
-local function encode(value)
-  return assert(json.encode(value))
-end
-
 local function image_field(part)
-  local opened, err = part:opened()
-  if not opened then error(tostring(err), 0) end
+  local opened = answer.opened(part)
   return { type = "image_url", image_url = { url = opened.blob and core.data_url_of(opened.blob) or opened.url } }
 end
 
@@ -24,16 +19,8 @@ local function image_fields(images)
   return core.array(list)
 end
 
-local function words(texts)
-  local count = 0
-  for _, text in ipairs(texts) do
-    for _ in text:gmatch("%S+") do count = count + 1 end
-  end
-  return count
-end
-
 local function usage_of(request, texts)
-  local asked, said = #(request:json().messages or {}), words(texts)
+  local asked, said = #(request:json().messages or {}), answer.words(texts)
   return { prompt_tokens = asked, completion_tokens = said, total_tokens = asked + said }
 end
 
@@ -42,7 +29,7 @@ local function call_fields(calls)
   local list = {}
   for i, call in ipairs(calls) do
     local arguments = call.arguments or {}
-    if type(arguments) == "table" then arguments = encode(arguments) end
+    if type(arguments) == "table" then arguments = answer.encode(arguments) end
     list[i] = { id = call.id or "call_" .. i, type = "function", ["function"] = { name = call.name, arguments = arguments } }
   end
   return core.array(list)
@@ -55,7 +42,7 @@ end
 --- @param calls table[]?  of tools: {name, arguments, id}
 --- @return string
 function M.whole(request, texts, images, calls)
-  return encode {
+  return answer.encode {
     id = "mock", object = "chat.completion", created = 0, model = request.options.model,
     choices = { { index = 0, finish_reason = calls and "tool_calls" or "stop", message = {
       role = "assistant", content = table.concat(texts), images = images[1] and image_fields(images) or nil,
@@ -65,20 +52,8 @@ function M.whole(request, texts, images, calls)
   }
 end
 
---- The pieces in which a text is streamed: words with the space before them.
-local function pieces(text)
-  local list, from = {}, 1
-  while from <= #text do
-    local _, to = text:find("^%s*%S+", from)
-    to = to or #text
-    list[#list + 1] = text:sub(from, to)
-    from = to + 1
-  end
-  return list
-end
-
 local function event(value)
-  return "data: " .. (type(value) == "string" and value or encode(value)) .. "\n\n"
+  return "data: " .. (type(value) == "string" and value or answer.encode(value)) .. "\n\n"
 end
 
 local function chunk(model, delta, reason)
@@ -111,7 +86,7 @@ function M.streamed(request, texts, images, calls)
   local model = request.options.model
   local list = { chunk(model, { role = "assistant", content = "" }) }
   for _, text in ipairs(texts) do
-    for _, piece in ipairs(pieces(text)) do list[#list + 1] = chunk(model, { content = piece }) end
+    for _, piece in ipairs(answer.pieces(text)) do list[#list + 1] = chunk(model, { content = piece }) end
   end
   for _, part in ipairs(images) do list[#list + 1] = chunk(model, { images = core.array { image_field(part) } }) end
   if calls then call_chunks(model, list, calls) end
