@@ -287,6 +287,7 @@ build = {
     ["multimodal.simulator.received"] = "lua/multimodal/simulator/received.lua",
     ["multimodal.simulator.sample"] = "lua/multimodal/simulator/sample.lua",
     ["multimodal.simulator.square"] = "lua/multimodal/simulator/square.lua",
+    ["multimodal.simulator.telling"] = "lua/multimodal/simulator/telling.lua",
     ["multimodal.types"] = "lua/multimodal/types.lua",
   },
   install = { bin = { multimodal = "bin/multimodal" } },

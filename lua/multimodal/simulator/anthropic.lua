@@ -3,8 +3,11 @@
 local answers = require("multimodal.simulator.answers")
 local core = require("multimodal.core")
 local received = require("multimodal.simulator.received")
+local telling = require("multimodal.simulator.telling")
 
 local M = {}
+
+local medium_cost = 85 -- tokens of one that is no text
 
 local function list(value)
   return type(value) == "table" and value or {}
@@ -140,23 +143,13 @@ local function fault_of(value, counting)
   return fault_in_order(value.messages)
 end
 
-local function tokens_of(text)
-  return math.ceil(#text / 4)
-end
-
-local function input_tokens(seen)
-  local sum = 0
-  for _, part in ipairs(seen) do sum = sum + (part.text and tokens_of(part.text) or 85) end
-  return sum
-end
-
 --- The answer: its blocks as they will stand in a whole message, and why it ends.
 local function compose(request, value)
   local chat = as_chat(value)
   local seen, call = received.parts(chat.messages), answers.call(chat)
   local text, finish, content = received.words(seen), "end_turn", core.array {}
   text = call and "" or answers.json(chat, text) or text
-  if not call and tokens_of(text) > value.max_tokens then text, finish = text:sub(1, value.max_tokens * 4), "max_tokens" end
+  if not call and telling.tokens(text) > value.max_tokens then text, finish = text:sub(1, value.max_tokens * 4), "max_tokens" end
   local thinking = list(value.thinking).type
   if thinking == "enabled" or thinking == "adaptive" then
     content[1] = { type = "thinking", thinking = "I look at what I received.", signature = core.base64_encode("simulated " .. request.id) }
@@ -170,7 +163,10 @@ local function compose(request, value)
   return {
     id = "msg_" .. core.sha256():update(text):hex():sub(1, 24), type = "message", role = "assistant", model = value.model,
     content = content, stop_reason = request.behaviour.finish or finish, stop_sequence = core.null,
-    usage = { input_tokens = input_tokens(seen), output_tokens = tokens_of(text) + (call and tokens_of(call["function"].arguments) or 0) },
+    usage = {
+      input_tokens = telling.prompt_tokens(seen, medium_cost),
+      output_tokens = telling.tokens(text) + (call and telling.tokens(call["function"].arguments) or 0),
+    },
   }
 end
 
@@ -178,57 +174,27 @@ local function event(answer, value)
   answer:event(("event: %s\ndata: %s\n\n"):format(value.type, tostring(assert(core.body(value)))))
 end
 
---- Pieces of a text of some eight bytes that split no character.
-local function pieces(text)
-  local all, from = {}, 1
-  while from <= #text do
-    local to = from + 7
-    while text:find("^[\128-\191]", to + 1) do to = to + 1 end
-    all[#all + 1] = text:sub(from, to)
-    from = to + 1
-  end
-  return all
-end
-
-local function words_of(text)
-  local all = {}
-  for word in text:gmatch("%s*%S+") do all[#all + 1] = word end
-  all[#all + 1] = text:match("%s+$")
-  return all
-end
-
 --- How a block begins, and the deltas after it.
 local unfold = {
   text = function(block)
     local deltas = {}
-    for i, word in ipairs(words_of(block.text)) do deltas[i] = { type = "text_delta", text = word } end
+    for i, word in ipairs(telling.words(block.text)) do deltas[i] = { type = "text_delta", text = word } end
     return { type = "text", text = "" }, deltas
   end,
   thinking = function(block)
     local deltas = {}
-    for i, word in ipairs(words_of(block.thinking)) do deltas[i] = { type = "thinking_delta", thinking = word } end
+    for i, word in ipairs(telling.words(block.thinking)) do deltas[i] = { type = "thinking_delta", thinking = word } end
     deltas[#deltas + 1] = { type = "signature_delta", signature = block.signature }
     return { type = "thinking", thinking = "", signature = "" }, deltas
   end,
   tool_use = function(block)
     local deltas = { { type = "input_json_delta", partial_json = "" } }
-    for _, piece in ipairs(pieces(tostring(core.body(block.input)))) do
+    for _, piece in ipairs(telling.pieces(tostring(core.body(block.input)))) do
       deltas[#deltas + 1] = { type = "input_json_delta", partial_json = piece }
     end
     return { type = "tool_use", id = block.id, name = block.name, input = core.raw "{}" }, deltas
   end,
 }
-
---- Stop where the request asked for it: cut the socket, or say nothing more.
-local function interrupted(request, answer, sent)
-  local behaviour = request.behaviour
-  if behaviour.cut and sent >= behaviour.cut then
-    answer:cut()
-    return true
-  end
-  if behaviour.stall and sent >= behaviour.stall then answer:sleep(86400) end
-  return false
-end
 
 local function stream(request, answer, message)
   local began, sent = {}, 0
@@ -242,7 +208,7 @@ local function stream(request, answer, message)
     local first, deltas = unfold[block.type](block)
     event(answer, { type = "content_block_start", index = i - 1, content_block = first })
     for _, delta in ipairs(deltas) do
-      if interrupted(request, answer, sent) then return end
+      if telling.interrupted(request, answer, sent) then return end
       event(answer, { type = "content_block_delta", index = i - 1, delta = delta })
       sent = sent + 1
     end
@@ -282,7 +248,7 @@ end
 local function count(request, answer)
   local value = value_of(request, answer, true)
   if not value then return end
-  local tokens = input_tokens(received.parts(chat_messages(value.messages)))
+  local tokens = telling.prompt_tokens(received.parts(chat_messages(value.messages)), medium_cost)
   answer:whole(200, headers_of(request, "application/json"), tostring(core.body { input_tokens = tokens }))
 end
 

@@ -4,8 +4,11 @@ local answers = require("multimodal.simulator.answers")
 local core = require("multimodal.core")
 local received = require("multimodal.simulator.received")
 local square = require("multimodal.simulator.square")
+local telling = require("multimodal.simulator.telling")
 
 local M = {}
+
+local medium_cost = 258 -- tokens of one that is no text
 
 local function list(value)
   return type(value) == "table" and value or {}
@@ -69,16 +72,6 @@ local function translated(value)
   }
 end
 
-local function tokens_of(text)
-  return math.ceil(#text / 4)
-end
-
-local function prompt_tokens(parts)
-  local count = 0
-  for _, part in ipairs(parts) do count = count + (part.text and tokens_of(part.text) or 258) end
-  return count
-end
-
 --- Pictures that go back: those that came, or a red square.
 local function pictures(parts)
   local blobs, found = {}, {}
@@ -109,13 +102,13 @@ local function compose(request, value)
   local text = received.words(parts)
   text = call and "" or answers.json(said, text) or text
   local finish, limit = "STOP", tonumber(config.maxOutputTokens)
-  if limit and tokens_of(text) > limit then text, finish = text:sub(1, limit * 4), "MAX_TOKENS" end
+  if limit and telling.tokens(text) > limit then text, finish = text:sub(1, limit * 4), "MAX_TOKENS" end
   local rest = not call and has("IMAGE", config.responseModalities) and pictures(parts) or {}
   if call then
     local arguments = core.raw(call["function"].arguments)
     rest[1] = { functionCall = { name = call["function"].name, args = arguments }, thoughtSignature = "c2lnbmVk" }
   end
-  local asked, answered = prompt_tokens(parts), tokens_of(text)
+  local asked, answered = telling.prompt_tokens(parts, medium_cost), telling.tokens(text)
   return {
     id = core.sha256():update(text):hex():sub(1, 22), model = request.path:match("/models/([^/:]+):"), text = text, rest = rest,
     finish = reasons[request.behaviour.finish] or request.behaviour.finish or finish,
@@ -156,29 +149,14 @@ local function chunk(answer, before, body, after)
   answer:event(after)
 end
 
-local function interrupted(request, answer, sent)
-  local behaviour = request.behaviour
-  if behaviour.cut and sent >= behaviour.cut then
-    answer:cut()
-    return true
-  end
-  if behaviour.stall and sent >= behaviour.stall then answer:sleep(86400) end
-  return false
-end
-
-local function words_of(text)
-  local words = {}
-  for word in text:gmatch("%s*%S+") do words[#words + 1] = { text = word } end
-  return words
-end
-
 local function stream(request, answer, reply)
   local events = (request.query or ""):find("alt=sse", 1, true) ~= nil
   answer:head(200, headers_of(request, events and "text/event-stream" or "application/json"))
-  local parts = words_of(reply.text)
+  local parts = {}
+  for i, word in ipairs(telling.words(reply.text)) do parts[i] = { text = word } end
   for _, part in ipairs(reply.rest) do parts[#parts + 1] = part end
   for i, part in ipairs(parts) do
-    if interrupted(request, answer, i - 1) then return end
+    if telling.interrupted(request, answer, i - 1) then return end
     chunk(answer, events and "data: " or i == 1 and "[" or ",\r\n", answer_of(reply, { part }), events and "\r\n\r\n" or "")
   end
   local last = answer_of(reply, { { text = "" } }, reply.finish)
@@ -224,8 +202,8 @@ end
 local function count(request, answer)
   local value = read(request, answer)
   if not value then return end
-  local total = prompt_tokens(received.parts(translated(value).messages))
-  for _, part in ipairs(list(list(value.systemInstruction).parts)) do total = total + tokens_of(tostring(part.text)) end
+  local total = telling.prompt_tokens(received.parts(translated(value).messages), medium_cost)
+  for _, part in ipairs(list(list(value.systemInstruction).parts)) do total = total + telling.tokens(tostring(part.text)) end
   answer:whole(200, headers_of(request, "application/json"), tostring(core.body { totalTokens = total }))
 end
 

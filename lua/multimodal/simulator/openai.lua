@@ -4,8 +4,11 @@ local answers = require("multimodal.simulator.answers")
 local core = require("multimodal.core")
 local received = require("multimodal.simulator.received")
 local square = require("multimodal.simulator.square")
+local telling = require("multimodal.simulator.telling")
 
 local M = {}
+
+local medium_cost = 85 -- tokens of one that is no text
 
 local created = 1700000000 -- the answers depend on the request alone
 
@@ -14,10 +17,6 @@ local function has(list, wanted)
     if item == wanted then return true end
   end
   return false
-end
-
-local function tokens_of(text)
-  return math.ceil(#text / 4)
 end
 
 --- Pictures that go back: those that came, or the red square.
@@ -42,11 +41,10 @@ local function compose(request, value)
   text = call and "" or answers.json(value, text) or text
   local limit = value.max_completion_tokens or value.max_tokens
   local finish = "stop"
-  if limit and tokens_of(text) > limit then
+  if limit and telling.tokens(text) > limit then
     text, finish = text:sub(1, limit * 4), "length"
   end
-  local prompt_tokens = 0
-  for _, part in ipairs(parts) do prompt_tokens = prompt_tokens + (part.text and tokens_of(part.text) or 85) end
+  local prompt_tokens = telling.prompt_tokens(parts, medium_cost)
   return {
     id = "chatcmpl-" .. core.sha256():update(text):hex():sub(1, 24),
     model = value.model or "simulated",
@@ -56,8 +54,8 @@ local function compose(request, value)
     finish = request.behaviour.finish or call and "tool_calls" or finish,
     usage = {
       prompt_tokens = prompt_tokens,
-      completion_tokens = tokens_of(text),
-      total_tokens = prompt_tokens + tokens_of(text),
+      completion_tokens = telling.tokens(text),
+      total_tokens = prompt_tokens + telling.tokens(text),
     },
   }
 end
@@ -107,33 +105,6 @@ local function chunk(answer, reply, delta, finish)
   answer:event("\n\n")
 end
 
---- Words with the white space before them, the unit of a streamed text.
-local function words_of(text)
-  local list = {}
-  for word in text:gmatch("%s*%S+") do list[#list + 1] = word end
-  local tail = text:match("%s+$")
-  if tail then list[#list + 1] = tail end
-  return list
-end
-
---- Stop where the request asked for it: cut the socket, or say nothing more.
-local function interrupted(request, answer, sent)
-  local behaviour = request.behaviour
-  if behaviour.cut and sent >= behaviour.cut then
-    answer:cut()
-    return true
-  end
-  if behaviour.stall and sent >= behaviour.stall then answer:sleep(86400) end
-  return false
-end
-
---- The end of a piece of some eight bytes that splits no character.
-local function piece_end(text, from)
-  local to = from + 7
-  while text:find("^[\128-\191]", to + 1) do to = to + 1 end
-  return to
-end
-
 --- A call in chunks: its name, then its arguments in small pieces.
 local function call_chunks(answer, reply)
   local call = reply.call
@@ -141,19 +112,16 @@ local function call_chunks(answer, reply)
   chunk(answer, reply, { tool_calls = core.array {
     { index = 0, id = call.id, type = call.type, ["function"] = { name = call["function"].name, arguments = "" } },
   } })
-  local from = 1
-  while from <= #arguments do
-    local to = piece_end(arguments, from)
-    chunk(answer, reply, { tool_calls = core.array { { index = 0, ["function"] = { arguments = arguments:sub(from, to) } } } })
-    from = to + 1
+  for _, piece in ipairs(telling.pieces(arguments)) do
+    chunk(answer, reply, { tool_calls = core.array { { index = 0, ["function"] = { arguments = piece } } } })
   end
 end
 
 local function stream(request, answer, reply)
   answer:head(200, headers_of(request, "text/event-stream"))
   chunk(answer, reply, { role = "assistant", content = "" })
-  for i, word in ipairs(words_of(reply.text)) do
-    if interrupted(request, answer, i - 1) then return end
+  for i, word in ipairs(telling.words(reply.text)) do
+    if telling.interrupted(request, answer, i - 1) then return end
     chunk(answer, reply, { content = word })
   end
   if reply.call then call_chunks(answer, reply) end
