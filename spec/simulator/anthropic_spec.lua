@@ -5,7 +5,7 @@ local simulator = require("multimodal.simulator")
 describe("the simulator as Anthropic", function()
   local sim, ai
   setup(function()
-    sim = assert(simulator.start { lua = "lua5.4" })
+    sim = assert(simulator.start())
     ai = mm.client { gateway = "anthropic", base_url = sim.url, api_key = "any", model = "simulated", retries = 0 }
   end)
   teardown(function() sim:stop() end)
