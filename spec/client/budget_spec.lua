@@ -13,6 +13,18 @@ local function client(answers, more)
   return mm.client(options), fake
 end
 
+--- How so many requests at a time end, in order.
+local function side_by_side(ai, count)
+  local jobs, kinds = {}, {}
+  for i = 1, count do jobs[i] = mm.spawn(function() return ai:generate "Hi" end) end
+  for i = 1, count do
+    local reply, err = jobs[i]:wait()
+    kinds[i] = reply and "ok" or err.kind
+  end
+  table.sort(kinds)
+  return kinds
+end
+
 describe("ai.spent #small", function()
   it("adds up what the gateway tells, with derived clients and failed attempts", function()
     local ai = client { usage(5, 0.25), { kind = "server" }, "two words" }
@@ -78,11 +90,7 @@ describe("a budget #small", function()
         end
       end
       local ai, fake = client(answers, { budget = { requests = 3 }, limit = limit })
-      local kinds = {}
-      mm.run(function()
-        for _, reply, err in mm.each(answers, function() return ai:generate "Hi" end) do kinds[#kinds + 1] = reply and "ok" or err.kind end
-      end)
-      table.sort(kinds)
+      local kinds = side_by_side(ai, 10)
       assert.same({ 3, 3, "budget ok ok ok" }, { #fake.requests, ai.spent.requests, table.concat(kinds, " ", 7) })
     end
   end)
@@ -91,9 +99,7 @@ describe("a budget #small", function()
     local answers = {}
     for i = 1, 5 do answers[i] = usage(15) end
     local ai, fake = client(answers, { budget = { output_tokens = 20 }, limit = { concurrent = 1 } })
-    mm.run(function()
-      for _ in mm.each(answers, function() return ai:generate "Hi" end) do end -- luacheck: ignore 542
-    end)
+    side_by_side(ai, 5)
     assert.equal(2, #fake.requests)
   end)
 
