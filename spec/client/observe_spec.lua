@@ -18,7 +18,7 @@ describe("observe", function()
 
   local function client(more)
     local options = {
-      base_url = s.url .. "/v1?key=hidden", api_key = "canary", model = "m", clock = clock,
+      base_url = s.url .. "/v1?key=hidden", api_key = "canary-k", model = "m", clock = clock,
       observe = function(record) records[#records + 1] = record end,
     }
     for name, value in pairs(more or {}) do options[name] = value end
@@ -105,7 +105,7 @@ describe("observe", function()
     s:script(server.json(200, whole, { headers = { ["X-Request-Id"] = "r 2" } }))
     local script, out = os.tmpname(), os.tmpname()
     local file = assert(io.open(script, "w"))
-    file:write(([[require("multimodal").client { base_url = %q, api_key = "canary", model = "m" }:generate "Hi"]]):format(
+    file:write(([[require("multimodal").client { base_url = %q, api_key = "canary-k", model = "m" }:generate "Hi"]]):format(
       s.url .. "/v1?key=hidden"))
     file:close()
     os.execute(("MULTIMODAL_LOG=debug %s %s 2>%s"):format(jit and "luajit" or "lua" .. _VERSION:match("%d%.%d"), script, out))

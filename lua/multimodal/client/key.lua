@@ -91,4 +91,15 @@ function Key:get()
   return text, fault
 end
 
+local shortest = 8 -- of a key that is no word of a sentence
+
+--- A text of the gateway without the key: some quote it where it is wrong.
+--- @param text string
+--- @return string
+function Key:hide(text)
+  local known = last[self]
+  if not known or not known.sent or #known.sent < shortest then return text end
+  return (text:gsub(known.sent:gsub("%p", "%%%0"), "***"))
+end
+
 return M

@@ -208,13 +208,21 @@ function Response:cut(err)
   return error_class.new { kind = "truncated", code = err.code, message = "the reply was cut off: " .. err.message }
 end
 
+--- What a gateway says went wrong.
+--- @param event table
+--- @return multimodal.Error
+function Response:failure(event)
+  local said = { type = event.type, data = self.request.client.key:hide(event.data), media = event.media }
+  return self.dialect.failure(self.status, self.headers, said)
+end
+
 --- The error of an answer that is not 2xx. Reads its body.
 --- @async
 --- @return multimodal.Error
 function Response:refused()
   local event = self.exchange:next() or { type = "error", data = "", media = {} }
   close(self)
-  return self:fail(tls_page.told(self.dialect.failure(self.status, self.headers, event), self.url))
+  return self:fail(tls_page.told(self:failure(event), self.url))
 end
 
 --- A complete reply is kept where a journal was asked for.
@@ -272,7 +280,7 @@ function Response:whole()
   end
   if not event then return nil, self:fail { kind = "protocol", code = "empty", message = "the reply has no body" } end
   if rest then return nil, self:fail { kind = "protocol", code = "syntax", message = "the reply is more than one JSON value" } end
-  if event.type == "error" then return nil, self:fail(self.dialect.failure(self.status, self.headers, event)) end
+  if event.type == "error" then return nil, self:fail(self:failure(event)) end
   local neutral, fault = self.dialect.decode(event)
   if not neutral then return nil, self:fail(fault) end
   local made = self:reply(neutral, "complete")

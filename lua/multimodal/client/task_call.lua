@@ -76,7 +76,7 @@ local function value_of(answer)
   if err then return nil, answer:fail(answer:cut(err)) end
   if not event then return nil end
   if rest then return nil, answer:fail { kind = "protocol", code = "syntax", message = "the answer is more than one JSON value" } end
-  if event.type == "error" then return nil, answer:fail(answer.dialect.failure(answer.status, answer.headers, event)) end
+  if event.type == "error" then return nil, answer:fail(answer:failure(event)) end
   local value, fault = json.decode(event.data, { media = event.media })
   if type(value) ~= "table" then return nil, answer:fail(failures.broken(event, fault)) end
   return value, nil, event
