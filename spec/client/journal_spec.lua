@@ -374,7 +374,7 @@ describe("the journal", function()
     end)
 
     it("by a cut line that told of a task shows what is left of it", function()
-      assert(core.file_write(file, ""))
+      shell("rm -rf '" .. folder .. "'")
       local begin = [[
         local entry, err = require "multimodal.client.journal".begin({ journal = ai.options.journal }, { kind = "video", once = true,
           method = "POST", url = "http://h/tasks" })
@@ -411,6 +411,19 @@ describe("the journal", function()
       local again = ask:gsub("Hi", "Ho"):gsub("err.code", "err.kind")
       assert.matches("^bad_request: \228\189\160", run(again))
       assert.matches('"error":"' .. ("\228\189\160"):rep(166) .. '"', child.read(file), 1, true)
+    end)
+
+    it("by an editor's empty lines is not", function()
+      assert(core.file_write(file, (child.read(file):gsub("\n", "\n\n"))))
+      assert.equal("one\ttrue", run(ask))
+    end)
+
+    it("by the loss of the whole file is refused", function()
+      assert(core.file_write(file, ""))
+      assert.matches("^damaged: the journal .* is empty or gone, and there was one: put it back, or remove the folder", run(ask))
+      os.remove(file)
+      assert.matches("^damaged", run(ask))
+      assert.equal(1, #s:requests())
     end)
 
     it("by a file that cannot be read sends nothing", function()

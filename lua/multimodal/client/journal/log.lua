@@ -123,8 +123,17 @@ function Log:append(record)
   return true
 end
 
---- A file that begins.
+--- A file that begins. What was put by beside it is younger than its first line.
 local function begin(self)
+  local before = io.open(self.folder .. "/journal.spare", "rb")
+  if before then
+    before:close()
+    return nil, error_class.new {
+      kind = "file", code = "damaged",
+      message = ("the journal %s is empty or gone, and there was one: put it back, or remove the folder to have everything asked for, and"
+        .. " paid for, once more"):format(self.path),
+    }
+  end
   local done, err = self:append { type = "journal", version = version }
   if not done then return nil, err end
   core.file_write(self.folder .. "/journal.spare", core.random(spare), { sync = true })
@@ -181,6 +190,7 @@ end
 local function take_line(self, text, bad, take)
   local place = self.offset
   self.offset, self.line = place + #text + 1, self.line + 1
+  if not text:find("%S") then return bad end -- by an editor
   local record, why = parsed(text)
   if record and record.type == "cut" then return nil end
   if bad then return nil, select(2, damaged(self, self.line - 1, bad)) end
