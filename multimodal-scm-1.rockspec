@@ -124,6 +124,7 @@ build = {
     ["multimodal.client.journal.log"] = "lua/multimodal/client/journal/log.lua",
     ["multimodal.client.journal.media"] = "lua/multimodal/client/journal/media.lua",
     ["multimodal.client.journal.replay"] = "lua/multimodal/client/journal/replay.lua",
+    ["multimodal.client.journal.runs"] = "lua/multimodal/client/journal/runs.lua",
     ["multimodal.client.key"] = "lua/multimodal/client/key.lua",
     ["multimodal.client.lifted"] = "lua/multimodal/client/lifted.lua",
     ["multimodal.client.limiter"] = "lua/multimodal/client/limiter.lua",

@@ -3,6 +3,10 @@ local mm = require("multimodal")
 
 local ai, folder
 
+local function films()
+  return mm.client { gateway = "yourouter", api_key = "canary-k", video_model = "vm" }
+end
+
 -- Raised at the line that is wrong.
 local raised = {
   { function() mm.img("a.jpg") end, "mm.img: did you mean mm.image?" },
@@ -53,6 +57,14 @@ local raised = {
   { function() local stream = ai:stream "Hi" for _ in stream.events() do error("ran") end end, "events: write stream:events(), with" },
   { function() mm.all(ai:generate "A", ai:generate "B") end, "all: argument 1: expected a function or a job, got table" },
   { function() mm.map({ 1 }, print, { limt = 3 }) end, "map: unknown option limt, did you mean limit?" },
+  { function() mm.client { gateway = "yourouter", api_key = "canary-k" }:video "Hi" end, "video_model: expected a string, got nil" },
+  { function() films():video { "Hi", durration = 5 } end, "durration: unknown option; did you mean duration?" },
+  { function() films():video { "Hi", duration = "5" } end, "duration: expected a number, got a string" },
+  { function() films():video { "Hi", journal = true } end, "journal: expected the path of a folder, got boolean" },
+  { function() films().video { "Hi" } end, "called with a colon: ai:video(...)" },
+  { function() films():task() end, "task: expected an id or the text of task:dump(), got nil" },
+  { function() films():tasks { status = "running" } end, "tasks: status: unknown option; did you mean state?" },
+  { function() films():task("cgt-1"):wait { on_progres = print } end, "wait: on_progres: unknown option; did you mean on_progress?" },
   { function() mm.client({ gateway = mm.mock {} }):generate("Hi") end, "mock: no answer is left for request 1" },
 }
 
@@ -76,6 +88,13 @@ local returned = {
     "network (127.0.0.1 m): connection refused by 127.0.0.1:1: is it running?" },
   { function() return nil, select(2, mm.image("examples/cat.jpg"):save(folder .. "/empty.jpg")) end,
     "file exists; pass { overwrite = true }" },
+  { function() return nil, select(2, mm.client { gateway = "openai", api_key = "canary-k" }:video "Hi") end,
+    "unsupported (openai): openai has no tasks known here; yourouter, volcengine, byteplus, openrouter, google and vertex make videos" },
+  { function() return nil, select(2, films():video { "Hi", mm.image "no.jpg" }) end,
+    'file (ENOENT, yourouter vm): messages[1].content[2]: cannot read "no.jpg": no such file or directory; check the path' },
+  { function() return nil, select(2, films():video { "Hi --dur 5", duration = 5 }) end,
+    "duration stands in the text as --dur and is an option too; take one away" },
+  { function() return nil, select(2, films():video { "Hi", journal = folder .. "/empty.jpg" }) end, "the journal in " },
   { function() return nil, select(2, mm.image("no.jpg"):bytes()) end, "file (ENOENT): cannot read" },
 }
 

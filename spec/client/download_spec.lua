@@ -119,6 +119,58 @@ describe("saving a link", function()
     assert.equal("pan.mp4\n", entries())
   end)
 
+  it("leaves the way free where its job was cancelled, and nothing that cannot go on", function()
+    for _, tag in ipairs { '"v1"', false } do
+      local steps = ranged(0, { ETag = tag })
+      s:script { steps[1], film:sub(1, 200000), { stall = true } }
+      local function arrived() return #(child.read(path .. ".part") or "") >= 200000 end
+      mm.run(function()
+        local job = mm.spawn(function() return part_of():save(path) end)
+        repeat mm.sleep(0.01) until arrived()
+        job:cancel()
+        job:wait()
+        assert.equal(tag and "pan.mp4.part\npan.mp4.part.json\n" or "", entries())
+        s:script(ranged(tag and 200000 or 0))
+        assert(part_of():save(path))
+      end)
+      assert.is_true(child.read(path) == film)
+      os.remove(path)
+    end
+  end)
+
+  it("leaves one file behind where it is killed as it begins anew", function()
+    s:script(ranged(0))
+    child.run(([[
+      local core = require "multimodal.core"
+      local mm = require "multimodal"
+      mm.client { base_url = "http://127.0.0.1:1", model = "m", api_key = "canary-k" }
+      local write = core.file_write
+      core.file_write = function(path, text, options)
+        assert(options and options.append, "another file is made")
+        return write(path, text, options)
+      end
+      local part = require "multimodal.media".from_url("video", %q)
+      part.access = { private = true }
+      assert(part:save(%q))
+    ]]):format(s.url .. "/film.mp4", path))
+    assert.equal("pan.mp4\n", entries())
+  end)
+
+  it("sees a file that another process has put there while it looked", function()
+    local real = core.file_lock
+    core.file_lock = function(...) -- luacheck: ignore 122
+      assert(core.file_write(path, "theirs"))
+      return real(...)
+    end
+    local saved, err = part_of():save(path)
+    os.remove(path)
+    assert(part_of():save(path, { exists = "skip" }))
+    core.file_lock = real -- luacheck: ignore 122
+    assert.is_nil(saved)
+    assert.equal("EEXIST", err.code)
+    assert.same({ "theirs", "pan.mp4\n", 0 }, { child.read(path), entries(), #s:requests() })
+  end)
+
   it("gives up after so many breaks, and keeps what it has for the next time", function()
     for _ = 1, 3 do s:script(broken(1000)) end
     local saved, err = part_of(nil, { retries = 0 }):save(path)
@@ -169,6 +221,10 @@ describe("saving a link", function()
     assert.is_nil(saved)
     assert.equal("not_found", err.kind)
     assert.matches("the link may have died", err.message)
+    s:script(server.text(410, "gone"), { times = 2 })
+    part = part_of()
+    part.refresh = function() return s.url .. "/film.mp4?X-Signature=other" end
+    assert.matches("HTTP 410; the link is a fresh one", select(2, part:save(path .. ".3")).message, 1, true)
     s:script(server.text(404, "gone"))
     part = part_of()
     part.refresh = function() return nil, { kind = "task_failed", message = "the task is gone" } end

@@ -338,7 +338,7 @@ describe("the journal", function()
       assert.equal("cgt-3\ttrue", run(start(nil, "function(record) return record.kind == 'video' and 'cgt-3' end")))
       assert.equal("cgt-3\ttrue", run(start()))
       run("do " .. start() .. " end " .. start())
-      local said = run("do " .. start() .. " end " .. start(nil, "function(_, others) return nil, 'not among ' .. #others end"))
+      local said = run("do " .. start() .. " end " .. start(nil, "function(_, others) return nil, 'not among ' .. #others() end"))
       assert.matches("^cgt%-3\ttrue\nmaybe_accepted.*not among 1", said)
     end)
 
@@ -374,7 +374,7 @@ describe("the journal", function()
     end)
 
     it("by a cut line that told of a task shows what is left of it", function()
-      assert(core.file_write(file, ""))
+      shell("rm -rf '" .. folder .. "'")
       local begin = [[
         local entry, err = require "multimodal.client.journal".begin({ journal = ai.options.journal }, { kind = "video", once = true,
           method = "POST", url = "http://h/tasks" })
@@ -394,6 +394,52 @@ describe("the journal", function()
       assert.matches("its version 9 is not known here", run(ask))
       assert(core.file_write(file, '{"type":"begin"}\n'))
       assert.matches("it is no journal", run(ask))
+      assert.equal(1, #s:requests())
+    end)
+
+    it("by zeros, as some disks leave them, goes on with what was written after them", function()
+      assert(core.file_write(file, ("\0"):rep(300), { append = true }))
+      s:script(answer "two")
+      local two = ask:gsub("Hi", "Ho")
+      assert.equal("two\tfalse", run(two))
+      assert.equal("two\ttrue\none\ttrue", run(two .. " do " .. ask .. " end"))
+      assert.equal(2, #s:requests())
+    end)
+
+    it("by the words of an error, cut in the middle of a character, is not", function()
+      s:script(server.json(400, { error = { message = ("\228\189\160"):rep(300) } }))
+      local again = ask:gsub("Hi", "Ho"):gsub("err.code", "err.kind")
+      assert.matches("^bad_request: \228\189\160", run(again))
+      assert.matches('"error":"' .. ("\228\189\160"):rep(166) .. '"', child.read(file), 1, true)
+    end)
+
+    it("by an editor's empty lines is not", function()
+      assert(core.file_write(file, (child.read(file):gsub("\n", "\n\n"))))
+      assert.equal("one\ttrue", run(ask))
+    end)
+
+    it("by the loss of the whole file is refused", function()
+      assert(core.file_write(file, ""))
+      assert.matches("^damaged: the journal .* is empty or gone, and there was one: put it back, or remove the folder", run(ask))
+      os.remove(file)
+      assert.matches("^damaged", run(ask))
+      assert.equal(1, #s:requests())
+    end)
+
+    it("by a file that cannot be read sends nothing", function()
+      for _, fault in ipairs { "open", "read" } do
+        local said = run([[
+          local open = io.open
+          io.open = function(path, mode)
+            local file, why, number = open(path, mode)
+            if not path:find "jsonl" or mode ~= "rb" then return file, why, number end
+            if "]] .. fault .. [[" == "open" then return nil, "too many open files", 24 end
+            return { seek = function(_, ...) return file:seek(...) end, close = function() file:close() end,
+              read = function() return nil, "input/output error", 5 end }
+          end
+          ]] .. ask)
+        assert.matches("^EIO: the journal in .* cannot be used: cannot read \".*jsonl\": ", said)
+      end
       assert.equal(1, #s:requests())
     end)
 
@@ -423,7 +469,80 @@ describe("the journal", function()
     end)
   end)
 
+  describe("of a create that was accepted", function()
+    local journal = require("multimodal.client.journal")
+    local file, text
+
+    local function begin(id)
+      new_run()
+      local entry, err = journal.begin({ journal = folder }, { kind = "video", once = true, method = "POST", url = "http://h/tasks" })
+      if entry and id then assert(entry:accepted(id)) end
+      return entry, err
+    end
+
+    local function put(changed)
+      assert(core.file_write(file, changed))
+      local entry, err = begin()
+      if not entry then return err.code end
+      return entry.task or "send"
+    end
+
+    before_each(function()
+      assert(begin "cgt-1")
+      file = path "journal.jsonl"
+      text = child.read(file)
+    end)
+
+    it("is known whatever is cut off the line with its id", function()
+      local _, start = text:find("^[^\n]*\n[^\n]*\n")
+      for size = start, #text do
+        local got = put(text:sub(1, size))
+        assert.equal(size < #text - 1 and "maybe_accepted" or "cgt-1", got)
+        assert.equal(got, put(child.read(file)))
+      end
+    end)
+
+    it("is known whatever byte is changed, or the journal is refused", function()
+      for i = 1, #text do
+        for _, by in ipairs { 1, 32, 128 } do
+          local byte = (text:byte(i) + by) % 256
+          local got = put(text:sub(1, i - 1) .. string.char(byte) .. text:sub(i + 1))
+          assert.is_true(got == "cgt-1" or got == "damaged" or got == "maybe_accepted" and i == #text, i .. " " .. got)
+        end
+      end
+    end)
+
+    it("is known where lines stand twice, and the journal is refused where the beginning is gone", function()
+      local lines = {}
+      for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line .. "\n" end
+      for i = 2, #lines do assert.equal("cgt-1", put(text .. lines[i])) end
+      assert.equal("damaged", put(lines[1] .. lines[3]))
+      assert.matches("in line 2 %(it tells of a call that no line before it begins%)", select(2, begin()).message)
+      assert.equal("damaged", put(lines[1] .. '{"type":"begin","id":"a"}\n'))
+      assert.equal("cgt-1", put(lines[1] .. lines[2]:gsub(',"sum":"%x+"', "") .. lines[3]))
+    end)
+  end)
+
   describe("on a disk that fails", function()
+    it("once, when a beginning is written to last, goes on the next time", function()
+      s:script(answer "one")
+      local said = run [[
+        local core = require "multimodal.core"
+        local write, failed = core.file_write, nil
+        core.file_write = function(file, text, options)
+          local done, err = write(file, text, options)
+          if failed or not text:find '"begin"' then return done, err end
+          failed = true
+          return nil, { kind = "file", code = "EIO", message = "cannot sync" }
+        end
+        print(select(2, ai:generate "Hi").code)
+        print(ai:generate("Hi").text)
+      ]]
+      assert.equal("EIO\none", said)
+      assert.matches('"error":"it was not sent"', child.read(path "journal.jsonl"), 1, true)
+      assert.equal("one\ttrue", run [[local reply = ai:generate "Hi" print(reply, reply.from_journal)]])
+    end)
+
     local ask = [[local reply, err = ai:generate "Hi" print(reply or err.code .. ": " .. err.message, reply and reply.warnings[1])]]
     local function failing(rules)
       return "LD_PRELOAD='" .. (os.getenv "LD_PRELOAD" or "") .. " build/interpose.so' " .. rules
@@ -467,12 +586,40 @@ describe("the journal", function()
     end)
   end)
 
+  it("keeps no locks of runs that were killed", function()
+    for i = 1, 3 do
+      s:script(answer("r" .. i))
+      local one = child.start(script([[print(ai:generate "Line %d".text) while true do os.execute "sleep 0.01" end]], i))
+      one:wait_for("r" .. i)
+      one:kill()
+    end
+    s:script(answer "last")
+    run [[print(ai:generate "Last".text)]]
+    assert.equal("", shell("ls '" .. folder .. "' | grep run-"))
+  end)
+
+  it("gives a stream that was left unread to no other call of the run", function()
+    s:script { server.head(200, { ["Content-Type"] = "text/event-stream" }), 'data: {"choices":[{"index":0,"delta":{"content":"A"}}]}\n\n',
+      { wait = 0.5 }, 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n' }
+    s:script(server.sse { '{"choices":[{"index":0,"delta":{"content":"B"},"finish_reason":"stop"}]}', "[DONE]" })
+    s:script(server.sse { '{"choices":[{"index":0,"delta":{"content":"C"},"finish_reason":"stop"}]}', "[DONE]" })
+    local first = assert(ai:stream "Hi")
+    assert.equal("B", assert(assert(ai:stream "Hi"):reply()).text)
+    assert.equal("A", assert(first:reply()).text)
+    assert.equal("C", assert(assert(ai:stream "Hi"):reply()).text)
+    assert.equal(3, #s:requests())
+  end)
+
   it("never holds a key, nor what was asked", function()
     s:script(answer "one")
     s:script(server.json(401, { error = { message = "wrong key" } }))
     assert(ai:generate { "My secret question", mm.image { bytes = "\137PNG\r\n\26\nsecret" } })
     assert.is_nil((ai:generate { "Hi", headers = { ["X-Other"] = mm.secret "sk-canary-other" }, query = { token = "sk-canary-query" } }))
-    assert.equal("", shell("grep -rl 'canary\\|secret question' '" .. folder .. "'"))
+    s:script(server.json(401, { error = { message = "The key Bearer quoted-key.%+plain is wrong." } }))
+    local _, err = ai:generate { "Hi", api_key = "quoted-key.%+plain" }
+    assert.equal("The key *** is wrong.", err.message)
+    assert.matches("The key *** is", err.body, 1, true)
+    assert.equal("", shell("grep -rl 'canary\\|quoted-key\\|secret question' '" .. folder .. "'"))
     assert.equal("700\n", shell("stat -c %a '" .. folder .. "'"))
   end)
 

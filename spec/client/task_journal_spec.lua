@@ -50,8 +50,8 @@ describe("a video under a journal", function()
   end
 
   --- What the gateway's list shows.
-  local function list(items)
-    s:script(server.json(200, { total = #items, items = items }), { path = place })
+  local function list(items, total)
+    s:script(server.json(200, { total = total or #items, items = items }), { path = place })
   end
 
   local model = "doubao-seedance-1-0-pro-250528"
@@ -293,6 +293,61 @@ describe("a video under a journal", function()
       assert.matches("page_num=2", all[#all].query or all[#all].path .. (all[#all].target or ""), 1, true)
     end)
 
+    it("is looked for on pages that are shorter than was asked", function()
+      lost()
+      local items = {}
+      for i = 1, 20 do items[i] = item("cgt-old-" .. i, -90000) end
+      list(items, 41)
+      for i = 1, 20 do items[i] = item("cgt-older-" .. i, -90000) end
+      list(items, 41)
+      list({ item "cgt-1" }, 41)
+      assert.equal("cgt-1", assert(ai:video "Pan slowly.").id)
+    end)
+
+    it("is not taken for one that may be of another call without an answer", function()
+      lost()
+      s:script({ { close = true } }, { path = place })
+      assert.is_true(select(2, ai:video "Another.").maybe_accepted)
+      list { item "cgt-1" }
+      local _, err = ai:video "Pan slowly."
+      assert.matches("other creates have no answer either, and in the gateway's list any of them may be cgt-1", err.message, 1, true)
+      list { item "cgt-1" }
+      list { item "cgt-1" }
+      mm.run(function()
+        for _, task, fault in mm.each({ "Pan slowly.", "Another." }, function(prompt) return ai:video(prompt) end) do
+          assert.same({ nil, "maybe_accepted" }, { task, fault.code })
+        end
+      end)
+      assert.equal(2, posts())
+    end)
+
+    it("is not taken for one that is being begun", function()
+      lost()
+      s:script({ { wait = 0.4 }, server.json(200, { id = "cgt-2" }) }, { path = place })
+      list { item "cgt-2" }
+      mm.run(function()
+        local other = mm.spawn(function() return ai:video "Another." end)
+        repeat mm.sleep(0.01) until posts() == 2
+        local _, err = ai:video "Pan slowly."
+        assert.matches("the gateway's list shows no such task", err.message, 1, true)
+        assert.equal("cgt-2", assert(other:wait()).id)
+      end)
+    end)
+
+    it("is not sent where the job that looked for it was cancelled", function()
+      lost()
+      s:script({ { stall = true } }, { path = place })
+      mm.run(function()
+        local job = mm.spawn(function() return ai:video "Pan slowly." end)
+        repeat mm.sleep(0.01) until gets() == 1
+        job:cancel()
+        job:wait()
+        list { item "cgt-1" }
+        assert.equal("cgt-1", assert(ai:video "Pan slowly.").id)
+      end)
+      assert.equal(1, posts())
+    end)
+
     it("where the job that sent it was cancelled", function()
       s:script({ { stall = true } }, { path = place })
       mm.run(function()
@@ -317,6 +372,45 @@ describe("a video under a journal", function()
       assert.is_nil(err.message:find("list", 1, true))
       assert.equal(1, #s:requests())
     end)
+  end)
+
+  it("is not sent where the job that waited for another process was cancelled", function()
+    s:script({ { wait = 1 }, server.json(200, { id = "cgt-1" }) }, { path = place })
+    local one = child.start(script())
+    look(done())
+    filmed(0)
+    assert(s:requests(1))
+    assert.equal("timeout", select(2, mm.timeout(0.3, function() return ai:video("Pan slowly.", { duration = 5 }) end)).kind)
+    assert.equal("cgt-1", assert(ai:video("Pan slowly.", { duration = 5 })).id)
+    assert.matches("finished", one:wait(), 1, true)
+    assert.equal(1, posts())
+  end)
+
+  it("that a job has left is nothing to wait for", function()
+    s:script({ { stall = true } }, { path = place })
+    assert.equal("timeout", select(2, mm.timeout(0.2, function() return ai:video("Pan slowly.", { duration = 5 }) end)).kind)
+    list {}
+    assert.matches("maybe_accepted\ta create that was begun at .* %(the call was left%)", child.run(script()))
+    assert.equal(1, posts())
+  end)
+
+  it("keeps the id that comes while another process has the lock, whatever becomes of the job", function()
+    if not require("multimodal.compat").yields_across_pcall then return end
+    s:script({ { wait = 0.2 }, server.json(200, { id = "cgt-1" }) }, { path = place })
+    mm.run(function()
+      local job = mm.spawn(function() return ai:video "Pan slowly." end)
+      repeat mm.sleep(0.01) until posts() == 1
+      local lock = assert(core.file_lock(folder .. "/run/journal.lock"))
+      mm.sleep(0.4)
+      job:cancel()
+      job:wait()
+      lock:close()
+      local task = assert(ai:video "Pan slowly.")
+      assert.same({ "cgt-1", true }, { task.id, task.from_journal })
+    end)
+    new_run()
+    assert.equal("cgt-1", assert(ai:video "Pan slowly.").id)
+    assert.same({ 1, 0 }, { posts(), gets() })
   end)
 
   it("whose id cannot be written down is handed out, with a warning", function()

@@ -13,6 +13,76 @@ end
 
 local fixed = { delays = { 1, 2, 4 }, jitter = 0 }
 
+local neutral = { queued = true, running = true, succeeded = true, failed = true, cancelled = true, expired = true }
+local ends = { succeeded = true, failed = true, cancelled = true, expired = true }
+local passes = { network = true, timeout = true, rate_limit = true, overloaded = true, server = true, protocol = true }
+
+--- The same machine in Lua, written after its contract alone.
+local function model(rules)
+  local start, row, missing, seen, waits = nil, 0, 0, false, 0
+  local delays = rules.delays or { 5, 5, 5, 10, 10, 20 }
+
+  local function fault(kind, now)
+    if kind == "not_found" and not seen and now - start <= 10 and missing < 3 then
+      missing = missing + 1
+    elseif not passes[kind] then
+      return true
+    end
+    row = row + 1
+    return rules.max_failures and row >= rules.max_failures
+  end
+
+  local function wait(report)
+    waits = waits + 1
+    local place = rules.first and waits - 1 or waits
+    local delay = place == 0 and rules.first or delays[math.min(place, #delays)]
+    local most = rules.max_delay or math.huge
+    delay = math.min(math.min(delay, most) * (1 + (rules.jitter or 0.1) * (2 * (report.random or 0.5) - 1)), most)
+    return "wait", math.max(delay, report.retry_after or 0)
+  end
+
+  return function(now, report)
+    start = start or now
+    local state = report.state and (rules.states and rules.states[report.state] or neutral[report.state] and report.state or "running")
+    if ends[state] then return "done", state end
+    if report.error and fault(report.error, now) then return "failed", report.error end
+    if state then row, seen = 0, true end
+    if rules.timeout and now - start >= rules.timeout then return "failed", "timeout" end
+    return wait(report)
+  end
+end
+
+--- One of a list, none of it now and then.
+local function any(list, none)
+  if none and math.random() < none then return nil end
+  return list[math.random(#list)]
+end
+
+local function random_rules()
+  local delays = {}
+  for i = 1, math.random(5) do delays[i] = math.random(0, 20) / 2 end
+  return {
+    delays = any({ delays }, 0.2), first = any({ 0, 1.5, 30 }, 0.5), max_delay = any({ 3, 8 }, 0.6), jitter = any({ 0, 0.25, 1 }, 0.4),
+    timeout = any({ 5, 20, 60, false }, 0.3), max_failures = any({ 1, 2, 4, false }, 0.4),
+    states = any({ { done = "succeeded", FAIL = "failed", wait = "queued", running = "running", queued = "expired" } }, 0.5),
+  }
+end
+
+local kinds = { "network", "timeout", "rate_limit", "overloaded", "server", "protocol", "not_found", "not_found", "auth", "quota" }
+
+local function random_report()
+  local report = { random = any({ 0, 0.25, 0.5, 1 }, 0.3), retry_after = any({ 0, 2, 40 }, 0.7) }
+  local what = math.random()
+  if what < 0.45 then
+    report.state = any { "queued", "running", "running", "wait", "warming_up", "" }
+  elseif what < 0.9 then
+    report.error = any(kinds)
+  elseif what < 0.95 then
+    report.state = any { "succeeded", "failed", "cancelled", "expired", "done", "FAIL" }
+  end
+  return report
+end
+
 describe("core.poll #small", function()
   it("waits as its delays say, the last one again and again", function()
     local queued = { state = "queued" }
@@ -106,6 +176,29 @@ describe("core.poll #small", function()
     machine = core.poll { timeout = false }
     machine:next(0)
     assert.equal("wait", (machine:next(1e9)))
+  end)
+
+  it("does what its contract says, whatever comes in whatever order", function()
+    math.randomseed(20261120)
+    local counts = { wait = 0, done = 0, failed = 0 }
+    for _ = 1, 4000 do
+      local rules, now = random_rules(), math.random(0, 1000)
+      local machine, expected = core.poll(rules), model(rules)
+      for step = 1, 14 do
+        local report = step == 1 and {} or random_report()
+        local verdict, value = machine:next(now, report)
+        local said, what = expected(now, report)
+        assert.equal(said, verdict)
+        if said == "wait" then
+          assert.is_true(math.abs(what - value) < 1e-9, what .. " " .. value)
+        else
+          assert.equal(what, value)
+        end
+        counts[verdict] = counts[verdict] + 1
+        now = now + any { 0, 0.5, 2, 6, -1 }
+      end
+    end
+    for _, count in pairs(counts) do assert.is_true(count > 1000) end
   end)
 
   it("refuses what makes no sense", function()

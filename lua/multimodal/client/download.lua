@@ -68,10 +68,12 @@ local function take_up(landing)
   landing.size, landing.total, landing.validator = size, total, saved.validator
 end
 
---- Begin the file anew.
+--- Begin the file anew, in its place: a script may be killed here, and nobody would know of another file.
 local function restart(landing, headers)
-  local done, err = core.file_write(landing.part, "")
-  if not done then return nil, err end
+  local done, err = core.file_write(landing.part, "", { append = true })
+  local file = done and io.open(landing.part, "wb")
+  if not file then return nil, err or { kind = "file", code = "EIO", message = ("cannot empty %q"):format(landing.part) } end
+  file:close()
   landing.size, landing.total, landing.validator = 0, tonumber(get(headers, "content-length")), validator_of(headers)
   local record = { link = landing.link, total = landing.total, validator = landing.validator }
   done, err = core.file_write(landing.note, assert(json.encode(record)) .. "\n", { append = true })
@@ -207,6 +209,7 @@ local function renew(job)
   if job.asked then return nil end
   job.asked, job.died = true, false
   local fresh, err = link.renew(job.part)
+  job.renewed = fresh
   job.landing.link = urls.shown(job.part.url)
   return fresh, err
 end
@@ -220,7 +223,7 @@ local function fetch_all(job)
     if not why then fresh, why = renew(job) end
     if why then return nil, why end
     if not fresh then
-      err.message = err.message .. "; the link may have died: ask for a new one"
+      err.message = err.message .. (job.renewed and "; the link is a fresh one" or "; the link may have died: ask for a new one")
       return nil, err
     end
   end
@@ -272,16 +275,32 @@ local function land(job, path, options)
   if done then done, err = core.file_move(landing.part, path, { sync = true, exclusive = not options.overwrite or nil }) end
   if not done then
     tell_failure(job, err)
-    leave(landing)
     return nil, err
   end
-  os.remove(landing.note)
-  landing.total = landing.size
+  landing.total, landing.validator = landing.size, nil
   tell(job, "succeeded", true)
   return blob_of(path, job.mime)
 end
 
---- Save with the lock held.
+--- What is there already is left alone, or an error.
+local function taken(path, options)
+  if options.exists == "skip" then return true end
+  return fault("file", "EEXIST", ('cannot write "%s": file exists; pass { overwrite = true } or { exists = "skip" }'):format(path))
+end
+
+--- The right to write a part file, given back when the job that has it is cancelled, too.
+local function hold(landing)
+  local lock, held = core.file_lock(landing.note)
+  if not lock then return nil, held end
+  return jobs.own { close = function()
+    if not lock then return end
+    leave(landing)
+    lock:close()
+    lock = nil
+  end }
+end
+
+--- Save with the right to.
 local function saved(part, landing, path, options)
   local now = driver.current().now
   take_up(landing)
@@ -289,23 +308,23 @@ local function saved(part, landing, path, options)
     part = part, landing = landing, access = part.access or {}, hook = options.on_progress, now = now, began = now(), told = -1,
   }
   if tell(job, "running", true) then return land(job, path, options) end
-  leave(landing)
   return stopped()
 end
 
 local function locked(part, path, options)
   local landing = landing_of(part, path)
-  local lock, held = core.file_lock(landing.note)
-  if not lock then
+  local right, held = hold(landing)
+  if not right then
     if held ~= "held" then return nil, held end
-    return fault("file", "held", ("%q is being saved by another process"):format(path))
+    return fault("file", "held", ("%q is being saved by another process, or another job"):format(path))
   end
-  local function let_go()
-    leave(landing)
-    lock:close()
+  -- Another may have ended its save between our look and our lock.
+  if not options.overwrite and standing(path) == "file" then
+    right:close()
+    return taken(path, options)
   end
-  local blob, err = jobs.guard(let_go, saved, part, landing, path, options)
-  lock:close()
+  local blob, err = jobs.guard(right.close, saved, part, landing, path, options)
+  right:close()
   return blob, err
 end
 
@@ -324,10 +343,7 @@ function M.save(part, path, options)
     if not blob then return nil, why end
     return blob:save(path, { overwrite = true })
   end
-  if found == "file" and not options.overwrite then
-    if options.exists == "skip" then return true end
-    return fault("file", "EEXIST", ('cannot write "%s": file exists; pass { overwrite = true } or { exists = "skip" }'):format(path))
-  end
+  if found == "file" and not options.overwrite then return taken(path, options) end
   local blob, why = locked(part, path, options)
   if not blob then return nil, error_class.new(why) end
   return blob

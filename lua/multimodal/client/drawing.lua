@@ -131,6 +131,24 @@ local function replayed(request, entry, shape)
   return M.send(request, shape)
 end
 
+--- Ask, and make a reply of the answer.
+local function ask(request, call)
+  local client, options = request.client, request.options
+  local answer, err = http.send(client, call)
+  if not answer then
+    err.model = err.model or options.model
+    return nil, err
+  end
+  local value, fault = lifted.read(lifted.of_blob(answer.blob))
+  if type(value) ~= "table" then
+    return nil, error_class.new({
+      kind = "protocol", code = "syntax", message = "the pictures came without JSON" .. (fault and ": " .. fault.message or ""),
+    }, { gateway = client.name, model = options.model, request_id = answer.request_id, where = error_class.caller() })
+  end
+  account.settle(client, options, usage.read(value.usage), "")
+  return reply_of(request, value, answer)
+end
+
 --- Send what was said as a request for pictures.
 --- @async
 --- @param request multimodal.Request  of the prompt; it is not sent itself
@@ -138,33 +156,23 @@ end
 --- @return multimodal.Reply?
 --- @return multimodal.Error? err
 function M.send(request, shape)
-  local client, options = request.client, request.options
   local body, path = body_of(request, shape)
   if not body then return nil, path end
   local call = { "POST", path, json = body, idempotent = true }
-  for _, name in ipairs(passed_on) do call[name] = options[name] end
+  for _, name in ipairs(passed_on) do call[name] = request.options[name] end
   local entry, err = begin(request, body, path)
   if err then return nil, err end
-  if entry and entry.kept then return replayed(request, entry, shape) end
-  local answer
-  answer, err = http.send(client, call)
-  if not answer then
-    err.model = err.model or options.model
-    if entry then entry:failed(err) end
-    return nil, err
-  end
-  local value, fault = lifted.read(lifted.of_blob(answer.blob))
-  if type(value) ~= "table" then
-    err = error_class.new({
-      kind = "protocol", code = "syntax", message = "the pictures came without JSON" .. (fault and ": " .. fault.message or ""),
-    }, { gateway = client.name, model = options.model, request_id = answer.request_id, where = error_class.caller() })
-    if entry then entry:failed(err) end
-    return nil, err
-  end
-  account.settle(client, options, usage.read(value.usage), "")
-  local made = reply_of(request, value, answer)
-  if entry then journal.keep(entry, made) end
-  return made
+  if not entry then return ask(request, call) end
+  if entry.kept then return replayed(request, entry, shape) end
+  return entry:during(function()
+    local made, fault = ask(request, call)
+    if made then
+      journal.keep(entry, made)
+    else
+      entry:failed(fault)
+    end
+    return made, fault
+  end)
 end
 
 return M

@@ -10,14 +10,17 @@
 local compat = require("multimodal.compat")
 local core = require("multimodal.core")
 local error_class = require("multimodal.error")
+local json = require("multimodal.json")
 local jobs = require("multimodal.runtime.jobs")
 local log = require("multimodal.client.journal.log")
 local media = require("multimodal.client.journal.media")
+local runs = require("multimodal.client.journal.runs")
 local urls = require("multimodal.policy.url")
 
 local M = {}
 
 local piece = 256 * 1024 -- bytes of a body hashed at once
+local longest = 500 -- bytes kept of what an error says
 local look_again = 0.2 -- seconds between two looks at what another process is sending
 
 --- What a journal knows of a call.
@@ -32,16 +35,18 @@ local look_again = 0.2 -- seconds between two looks at what another process is s
 --- @field place integer?     of the record with its result
 --- @field task string?       the last dump of its task
 --- @field words string?      of the error it ended with
---- @field thread thread|false|nil  that makes the call; false: the main one
+--- @field thread thread|false|nil  that has got it and is not through; false: the main one
+--- @field gateway string?
+--- @field model string?
+--- @field url string?
 
 --- @class multimodal.Journal
 --- @field folder string
 --- @field log multimodal.JournalLog
---- @field run string
+--- @field runs multimodal.JournalRuns
 --- @field records table<string, multimodal.JournalRecord>    by id
 --- @field by_hash table<string, multimodal.JournalRecord[]>  in the order in which they were begun
 --- @field taken table<string, boolean>                       ids that calls of this run have got
---- @field gone table<string, boolean>                        runs that have ended
 local Journal = {}
 Journal.__index = Journal
 
@@ -58,7 +63,7 @@ local function open(folder)
   local file, err = log.open(folder)
   if not file then return nil, err end
   self = setmetatable({
-    folder = folder, log = file, run = random_id(), records = {}, by_hash = {}, taken = {}, gone = {},
+    folder = folder, log = file, runs = runs.new(folder, random_id()), records = {}, by_hash = {}, taken = {},
   }, Journal)
   open_ones[folder] = self
   return self
@@ -66,13 +71,7 @@ end
 
 --- End this run in all journals: the next call of a script is the first of another one.
 function M.leave()
-  for _, self in pairs(open_ones) do
-    if self.alive then
-      os.remove(self.lock_path)
-      self.alive:close()
-      self.alive = nil
-    end
-  end
+  for _, self in pairs(open_ones) do self.runs:leave() end
   open_ones = {}
 end
 
@@ -81,7 +80,8 @@ local takes = {}
 function takes.begin(self, record)
   if self.records[record.id] then return end
   local one = {
-    id = record.id, hash = record.hash, run = record.run, kind = record.kind, once = record.once, at = record.at, state = "begun",
+    id = record.id, hash = record.hash, run = record.run, kind = record.kind, once = record.once, at = tostring(record.at),
+    gateway = record.gateway, model = record.model, url = record.url, state = "begun",
   }
   self.records[one.id] = one
   self.by_hash[one.hash] = self.by_hash[one.hash] or {}
@@ -97,49 +97,40 @@ function takes.done(_, _, one, place)
 end
 
 function takes.failed(_, record, one)
+  if record.maybe_accepted and one.task then return end
   one.state, one.words = one.once and record.maybe_accepted and "maybe" or "dead", record.error
+end
+
+local named = { "id", "hash", "run" }
+
+--- Take a record in; what is wrong with it.
+local function take(self, record, place)
+  local fn, one = takes[record.type], self.records[record.id or ""]
+  if record.type == "begin" then
+    for _, name in ipairs(named) do
+      if type(record[name]) ~= "string" then return ("it has no %s"):format(name) end
+    end
+  elseif fn and not one then
+    -- A call that could not be written down may have left its failure.
+    return record.type ~= "failed" and "it tells of a call that no line before it begins" or nil
+  end
+  if fn then fn(self, record, one, place) end
+  -- What this run has begun is known: this one could not be written to last, and was not sent.
+  if not one and record.run == self.runs.id then self.records[record.id].state = "dead" end
+  return nil
 end
 
 --- Read what is new. Under the lock.
 local function refresh(self)
-  return self.log:read(function(record, place)
-    local take, one = takes[record.type], self.records[record.id]
-    if take and (one or record.type == "begin") then take(self, record, one, place) end
-  end)
+  return self.log:read(function(record, place) return take(self, record, place) end)
 end
 
---- Hold the lock that says that this run lives.
-local function live(self)
-  if self.alive then return true end
-  local path = self.folder .. "/run-" .. self.run .. ".lock"
-  local lock, err = core.file_lock(path)
-  if not lock then return nil, err == "held" and error_class.new { kind = "file", code = "held", message = path .. " is held" } or err end
-  self.alive, self.lock_path = lock, path
-  self.guard = compat.finalizer(function()
-    if self.alive then os.remove(path) end
-  end)
-  return true
-end
-
---- Whether the run that began an entry is still at it.
-local function is_busy(self, one)
-  if one.run == self.run then return true end
-  if self.gone[one.run] or not one.run:find("^%x+$") then return false end
-  local path = self.folder .. "/run-" .. one.run .. ".lock"
-  local lock, why = core.file_lock(path)
-  if not lock then return why == "held" end
-  os.remove(path)
-  lock:close()
-  self.gone[one.run] = true
-  return false
-end
-
---- A call of this run that was left by a raised error, such as that of a cancelled job: whoever made it is elsewhere by now.
+--- What a call has got and was left by a raised error, such as that of a cancelled job: whoever made it is elsewhere by now.
 local function release(self, one)
   local thread = one.thread
-  if thread == nil or one.state ~= "begun" then return end
-  if thread ~= (compat.running() or false) and (not thread or coroutine.status(thread) ~= "dead") then return end
-  one.state, one.thread, self.taken[one.id] = one.once and "maybe" or "dead", nil, nil
+  if thread == nil or thread ~= (compat.running() or false) and (not thread or coroutine.status(thread) ~= "dead") then return end
+  one.thread, self.taken[one.id] = nil, nil
+  if one.state == "begun" and one.run == self.runs.id then one.state = one.once and "maybe" or "dead" end
 end
 
 --- The entry for the next call with a hash: what is kept first, then what may have been accepted, then what another process
@@ -150,7 +141,7 @@ local function next_of(self, hash)
     release(self, one)
     if not self.taken[one.id] then
       if one.state == "done" or one.state == "accepted" then return one end
-      if one.state == "begun" and not is_busy(self, one) then one.state = one.once and "maybe" or "dead" end
+      if one.state == "begun" and not self.runs:is_alive(one.run) then one.state = one.once and "maybe" or "dead" end
       if one.state == "maybe" then maybe = maybe or one end
       if one.state == "begun" then busy = busy or one end
     end
@@ -158,19 +149,38 @@ local function next_of(self, hash)
   return maybe or busy
 end
 
+--- Say that this run lives, and clear away what others have left.
+local function live(self)
+  local fresh, err = self.runs:live()
+  if fresh == nil then return nil, err end
+  local seen = {}
+  for _, one in pairs(fresh and self.records or {}) do
+    if not seen[one.run] then self.runs:sweep(one.run) end
+    seen[one.run] = true
+  end
+  return true
+end
+
+--- A beginning that could not be written to last may stand in the file all the same. Nothing was sent.
+local function take_back(self, record)
+  if not refresh(self) or not self.records[record.id] then return end
+  self.log:append { type = "failed", id = record.id, at = log.stamp(), kind = "file", error = "it was not sent" }
+end
+
 local function write_begin(self, hash, call)
   local alive, err = live(self)
   if not alive then return nil, err end
   local record = {
-    type = "begin", id = random_id(), run = self.run, hash = hash, kind = call.kind, once = call.once or nil, at = log.stamp(),
+    type = "begin", id = random_id(), run = self.runs.id, hash = hash, kind = call.kind, once = call.once or nil, at = log.stamp(),
     gateway = call.gateway, model = call.model, method = call.method, url = urls.shown(call.url),
   }
   local done, fault = self.log:append(record)
-  if not done then return nil, fault end
+  if not done then
+    take_back(self, record)
+    return nil, fault
+  end
   takes.begin(self, record)
-  local one = self.records[record.id]
-  one.thread = compat.running() or false
-  return one
+  return self.records[record.id]
 end
 
 --- What is about to be sent.
@@ -183,8 +193,12 @@ end
 --- @field gateway string?
 --- @field model string?
 --- @field vendor string?
---- @field reconcile (fun(record: multimodal.JournalRecord, others: string[]): string?, string?)?  asks the gateway for a task that
----   may have been accepted, and is none of these dumps: its own, or nil and what there is to tell of it
+--- @field reconcile (fun(record: multimodal.JournalRecord, others: multimodal.JournalOthers): string?, string?)?  asks the gateway
+---   for a task that may have been accepted: its dump, or nil and what there is to tell of it
+
+--- Other creates, asked for when the gateway's list is here: waits for those under way to get their answers.
+--- @alias multimodal.JournalOthers fun(): string[], multimodal.JournalRecord[]  the dumps of tasks that are theirs; those of them at
+---   the same address, of the same model, that have no answer either
 
 --- @class multimodal.JournalEntry
 --- @field id string
@@ -200,20 +214,61 @@ local function entry_of(self, one, earlier)
   return setmetatable({ id = one.id, journal = self, record = one, from_journal = earlier or false }, Entry)
 end
 
---- Append a record of an entry.
-local function note(self, record)
+--- What an error says, short, and fit for a record whatever bytes a gateway has sent.
+local function text_of(message)
+  local text = tostring(message)
+  if #text > longest then text = text:sub(1, longest):gsub("[\192-\255]?[\128-\191]*$", "") end
+  return json.encode { text } and text or text:gsub("[\128-\255]", "?")
+end
+
+--- Append a record of an entry. Under the lock.
+local function write(self, record)
   local journal = self.journal
-  self.record.thread = nil
+  local fine, err = refresh(journal)
+  if not fine then return nil, err end
+  local place = journal.log.offset
+  fine, err = journal.log:append(record)
+  if not fine then return nil, err end
+  takes[record.type](journal, record, self.record, place)
+  return true
+end
+
+local function note(self, record)
   record.id, record.at = self.id, log.stamp()
-  return journal.log:locked(function()
-    local fine, err = refresh(journal)
-    if not fine then return nil, err end
-    local place = journal.log.offset
-    fine, err = journal.log:append(record)
-    if not fine then return nil, err end
-    takes[record.type](journal, record, self.record, place)
-    return true
-  end)
+  self.pending = record
+  local done, err = self.journal.log:locked(function() return write(self, record) end)
+  self.pending, self.record.thread = nil, nil
+  if done and record.type ~= "failed" then self.journal.taken[self.id] = true end
+  return done, err
+end
+
+--- The call was left by a raised error: what there is to write down is written, by another job where the lock is held.
+local function abandon(self)
+  self.journal.taken[self.id], self.record.thread = nil, nil
+  local record = self.pending
+    or { type = "failed", id = self.id, at = log.stamp(), kind = "cancelled", error = "the call was left", maybe_accepted = true }
+  local done, err = self.journal.log:at_once(function() return write(self, record) end)
+  if err == "held" then
+    jobs.apart(function()
+      return self.journal.log:locked(function() return write(self, record) end)
+    end)
+  elseif not done and record.type ~= "done" then
+    takes[record.type](nil, record, self.record)
+  end
+end
+
+--- Make the call of an entry. One that is left, as by a job that is cancelled, is nothing for others to wait for.
+--- @async
+--- @generic T
+--- @param fn fun(): T?, multimodal.Error?
+--- @return T?
+--- @return multimodal.Error? err
+function Entry:during(fn)
+  if jobs.running() and not compat.yields_across_pcall then return fn() end
+  local fine, value, err = pcall(fn)
+  if fine then return value, err end
+  abandon(self)
+  error(value, 0)
 end
 
 --- The gateway took the task on. May be called again as the task goes on.
@@ -246,7 +301,7 @@ end
 function Entry:failed(err)
   self.journal.taken[self.id] = nil
   local done, fault = note(self, {
-    type = "failed", kind = err.kind, error = err.message and tostring(err.message):sub(1, 500), maybe_accepted = err.maybe_accepted or nil,
+    type = "failed", kind = err.kind, error = err.message and text_of(err.message), maybe_accepted = err.maybe_accepted or nil,
   })
   if not done then takes.failed(nil, { maybe_accepted = err.maybe_accepted }, self.record) end
   return done, fault
@@ -292,30 +347,55 @@ local function claim(self, hash, call)
   local fresh = not one
   if fresh then one, err = write_begin(self, hash, call) end
   if not one then return nil, err end
-  self.taken[one.id] = true
+  self.taken[one.id], one.thread = true, compat.running() or false
   return { one = one, fresh = fresh }
 end
 
---- Wait until another process has ended its call, or has ended itself.
+--- Leave a claim to the next call.
+local function put_back(self, one)
+  self.taken[one.id], one.thread = nil, nil
+end
+
+--- Wait until a call has ended, or whoever makes it.
 local function wait_for(self, one)
   repeat
     jobs.sleep(look_again)
     local busy, err = self.log:locked(function()
       local fine, fault = refresh(self)
       if not fine then return nil, fault end
-      return one.state == "begun" and is_busy(self, one) and "busy" or "over"
+      return one.state == "begun" and self.runs:is_alive(one.run) and "busy" or "over"
     end)
     if not busy then return nil, err end
   until busy == "over"
-  self.taken[one.id] = nil
   return true
 end
 
---- The dumps of the tasks of all calls.
-local function dumps(self)
+--- Creates but for one: those being sent, and those whose answer nobody saw. Under the lock.
+local function open_creates(self, one)
+  local fine, err = refresh(self)
+  if not fine then return nil, err end
+  local found = { sent = {}, lost = {} }
+  for _, other in pairs(self.records) do
+    if other ~= one and other.once then
+      release(self, other)
+      local alive = other.state == "begun" and self.runs:is_alive(other.run)
+      local alike = other.url == one.url and other.model == one.model and other.gateway == one.gateway
+      if alive then table.insert(found.sent, other) end
+      if alike and (other.state == "maybe" or other.state == "begun" and not alive) then table.insert(found.lost, other) end
+    end
+  end
+  return found
+end
+
+--- The dumps of the tasks of all calls, and the creates that a task without a call may be of. What is being sent now gets its
+--- answer first: its task may be known to the gateway before.
+local function others_of(self, one)
+  local found = self.log:locked(function() return open_creates(self, one) end)
+  for _, other in ipairs(found and found.sent or {}) do wait_for(self, other) end
+  found = self.log:locked(function() return open_creates(self, one) end)
   local texts = {}
-  for _, one in pairs(self.records) do texts[#texts + 1] = one.task end
-  return texts
+  for _, other in pairs(self.records) do texts[#texts + 1] = other.task end
+  return texts, found and found.lost or {}
 end
 
 --- What becomes of a create whose answer nobody saw: it is found, given up because the user says so, or an error.
@@ -328,22 +408,23 @@ local function reconcile(self, one, options, call)
     if not noted then return nil, err end
     return false
   end
-  if call.reconcile then dump, words = call.reconcile(one, dumps(self)) end
+  if call.reconcile then dump, words = call.reconcile(one, function() return others_of(self, one) end) end
   if dump then noted, err = entry:accepted(dump) end
   if noted then return entry end
-  self.taken[one.id] = nil
+  put_back(self, one)
   return nil, err or uncertain(self, one, words)
 end
 
 local function found(self, one, options, call)
   if one.state == "begun" then
     local over, err = wait_for(self, one)
+    put_back(self, one)
     if not over then return nil, err end
     return false
   end
   if one.state == "maybe" then return reconcile(self, one, options, call) end
   local entry = entry_of(self, one, true)
-  entry.task = one.task
+  entry.task, one.thread = one.task, nil
   if one.state == "done" then entry.kept = self.log:at(one.place) or {} end
   return entry
 end

@@ -1,6 +1,7 @@
 --- Tasks under a journal: a creation is written down before it is sent, its task after it, and what came of it at the end.
 --- A later run goes on with the task, or has what was kept; it sends no creation twice.
 --- Names: begin settle.
+local error_class = require("multimodal.error")
 local journal = require("multimodal.client.journal")
 local json = require("multimodal.json")
 local moment = require("multimodal.moment")
@@ -9,27 +10,42 @@ local task_text = require("multimodal.client.task_text")
 
 local M = {}
 
-local page_size, most_pages = 100, 20 -- of the list that a creation without an answer is looked for in
+local page_size, most_pages = 100, 100 -- of the list that a creation without an answer is looked for in
 local skew = 120 -- seconds that the clocks here and there may differ
 
---- All tasks of the gateway's list that one may be: as status gives them.
+--- A page of the gateway's list: what is new on it, as status gives it; and whether it is the last.
+local function page_of(call, number, known)
+  local side = call.client
+  return task_call.send(side, call.options, side.tasks.list { page = number, limit = page_size }, "poll", function(got)
+    local bodies, total = side.tasks.listed(got.body or {})
+    local page = { tasks = {} }
+    for _, body in ipairs(bodies) do
+      local seen = type(body) == "table" and side.tasks.status(body)
+      if seen and type(seen.id) == "string" and not known[seen.id] then
+        known[seen.id], known.count = true, known.count + 1
+        page.tasks[#page.tasks + 1] = seen
+      end
+    end
+    total = tonumber(total)
+    page.last = not page.tasks[1] or #bodies < page_size and known.count >= (total or 0)
+    return page
+  end)
+end
+
+--- All tasks of the gateway's list that one may be: as status gives them. Some gateways make shorter pages than they are asked for.
 --- @return table[]?
 --- @return multimodal.Error? err
 local function listed(call, fits)
-  local side, found = call.client, {}
-  for page = 1, most_pages do
-    local wire = side.tasks.list { page = page, limit = page_size }
-    local bodies, err = task_call.send(side, call.options, wire, "poll", function(got)
-      return (side.tasks.listed(got.body or {}))
-    end)
-    if not bodies then return nil, err end
-    for _, body in ipairs(bodies) do
-      local seen = type(body) == "table" and side.tasks.status(body)
-      if seen and type(seen.id) == "string" and fits(seen) then found[#found + 1] = seen end
+  local found, known = {}, { count = 0 }
+  for number = 1, most_pages do
+    local page, err = page_of(call, number, known)
+    if not page then return nil, err end
+    for _, seen in ipairs(page.tasks) do
+      if fits(seen) then found[#found + 1] = seen end
     end
-    if #bodies < page_size then break end
+    if page.last then return found end
   end
-  return found
+  return nil, error_class.new { kind = "limit", message = ("it has more than %d pages"):format(most_pages) }
 end
 
 --- The ids of tasks that are known to be of other calls.
@@ -42,27 +58,54 @@ local function ids_of(side, texts)
   return ids
 end
 
---- Look in the gateway's list for the task of a creation whose answer nobody saw: the one of the same model, begun at that
---- time, that is of no other call.
---- @param call multimodal.TaskCall
---- @param record multimodal.JournalRecord
---- @param texts string[]   the dumps of other calls' tasks
---- @return string? dump
---- @return string? words   what there is to tell where none is surely it
-local function reconcile(call, record, texts)
-  local side, begun = call.client, moment.rfc3339(record.at)
-  if not side.tasks.list or not begun then return nil end
-  local ids, latest = ids_of(side, texts), begun + (tonumber(call.options.timeout) or 600) + skew
-  local found, err = listed(call, function(seen)
-    local made = seen.created_at
-    return not ids[seen.id] and made and made >= begun - skew and made <= latest and seen.model == call.options.model
-  end)
-  if not found then return nil, "asking the gateway for its list failed: " .. tostring(err and err.message) end
-  if #found == 1 then return task_text.write { id = found[1].id, model = found[1].model, side = side } end
-  if #found == 0 then return nil, "the gateway's list shows no such task" end
+--- When a creation's task can have been made.
+local function time_of(record, options)
+  local begun = moment.rfc3339(record.at)
+  return begun and { begun - skew, begun + (tonumber(options.timeout) or 600) + skew }
+end
+
+local function is_in(time, made)
+  return time ~= nil and made ~= nil and made >= time[1] and made <= time[2]
+end
+
+--- Whether a task may as well be of another creation that has no answer.
+local function is_disputed(seen, lost, options)
+  for _, record in ipairs(lost) do
+    if is_in(time_of(record, options), seen.created_at) then return true end
+  end
+  return false
+end
+
+--- What there is to tell of tasks that may be the one.
+local function doubt(found)
+  if #found == 0 then return "the gateway's list shows no such task" end
   local names = {}
   for i, seen in ipairs(found) do names[i] = seen.id end
-  return nil, "in the gateway's list it may be any of " .. table.concat(names, ", ")
+  local several = #found > 1 and "in the gateway's list it may be any of " or "other creates have no answer either, and in the"
+    .. " gateway's list any of them may be "
+  return several .. table.concat(names, ", ")
+end
+
+--- Look in the gateway's list for the task of a creation whose answer nobody saw: the one of the same model, begun at that
+--- time, that is of no other call and can be of none.
+--- @param call multimodal.TaskCall
+--- @param record multimodal.JournalRecord
+--- @param others multimodal.JournalOthers
+--- @return string? dump
+--- @return string? words   what there is to tell where none is surely it
+local function reconcile(call, record, others)
+  local side, options = call.client, call.options
+  local time = time_of(record, options)
+  if not side.tasks.list or not time then return nil end
+  local all, err = listed(call, function(seen) return is_in(time, seen.created_at) and seen.model == options.model end)
+  if not all then return nil, "asking the gateway for its list failed: " .. tostring(err and err.message) end
+  local texts, lost = others()
+  local ids, found = ids_of(side, texts), {}
+  for _, seen in ipairs(all) do
+    if not ids[seen.id] then found[#found + 1] = seen end
+  end
+  if #found ~= 1 or is_disputed(found[1], lost, options) then return nil, doubt(found) end
+  return task_text.write { id = found[1].id, model = found[1].model, side = side }
 end
 
 --- What a run finds of a creation: its task, what was kept of it, or nothing.
@@ -89,7 +132,7 @@ function M.begin(call)
   local entry, err = journal.begin(options, {
     kind = "video", once = true, method = call.method, url = call.url, body = call.body,
     gateway = side.name, model = options.model, vendor = options.vendor,
-    reconcile = function(record, texts) return reconcile(call, record, texts) end,
+    reconcile = function(record, others) return reconcile(call, record, others) end,
   })
   if not entry then return nil, err end
   local kept, fault = kept_of(entry)
@@ -110,15 +153,17 @@ end
 --- @return multimodal.Task?
 --- @return multimodal.Error? err
 function M.send(entry, send)
-  local task, err = send()
-  if not task then
-    entry:failed(err)
-    return nil, err
-  end
-  task.entry = entry
-  local noted, fault = entry:accepted(task:dump())
-  if not noted then warn(task, "the id is not written down, and a later run will not know it", fault) end
-  return task
+  return entry:during(function()
+    local task, err = send()
+    if not task then
+      entry:failed(err)
+      return nil, err
+    end
+    task.entry = entry
+    local noted, fault = entry:accepted(task:dump())
+    if not noted then warn(task, "the id is not written down, and a later run will not know it", fault) end
+    return task
+  end)
 end
 
 --- Write down what became of a task. One without a result is begun anew by a later run.

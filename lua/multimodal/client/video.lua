@@ -172,9 +172,9 @@ function M.create(client, prompt, more)
   local own = written.options or {}
   local options
   client, options = client:for_call(written.options, true)
-  options = with_model(options, own, written.raw and written.raw.value)
   local side, err = sides.of(client)
   if not side then return nil, err end
+  options = with_model(options, own, written.raw and written.raw.value)
   err = misplaced(side, options, own)
   if err then return fail(client, options, err) end
   local warnings = {}

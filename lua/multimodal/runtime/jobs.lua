@@ -37,6 +37,13 @@ function M.spawn(fn, ...)
   return job.new(job.running(), fn, ...)
 end
 
+--- Begin a job that is nobody's child: no cancel reaches it.
+--- @param fn function
+--- @return multimodal.Job
+function M.apart(fn, ...)
+  return job.new(nil, fn, ...)
+end
+
 --- Run a function as a job and wait for it and its children. Inside a job it is a plain call.
 --- @async
 --- @param fn function

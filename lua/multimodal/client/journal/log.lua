@@ -12,6 +12,8 @@ local M = {}
 local version = 1
 local patience = 30 -- seconds to wait for another process to release the lock; it is held for one write
 local spare = 65536 -- bytes put by for the last records on a full disk
+local piece = 65536 -- bytes read at once
+local missing = 2 -- ENOENT
 
 --- @class multimodal.JournalLog
 --- @field folder string
@@ -42,6 +44,13 @@ local function damaged(self, line, why)
   }
 end
 
+local function held(lock, fn)
+  local fine, value, err = pcall(fn)
+  lock:close()
+  if not fine then error(value, 0) end
+  return value, err
+end
+
 --- Run a function while no other process is in the journal. It must not wait for anything.
 --- @async
 --- @generic T
@@ -61,10 +70,39 @@ function Log:locked(fn)
     lock, why = core.file_lock(self.folder .. "/journal.lock")
   end
   if not lock then return unusable(self, why) end
-  local fine, value, err = pcall(fn)
-  lock:close()
-  if not fine then error(value, 0) end
-  return value, err
+  return held(lock, fn)
+end
+
+--- Likewise, without waiting for the lock: nil, "held" where another process has it.
+--- @generic T
+--- @param fn fun(): T?, multimodal.Error?
+--- @return T?
+--- @return multimodal.Error|"held"|nil err
+function Log:at_once(fn)
+  local lock, why = core.file_lock(self.folder .. "/journal.lock")
+  if not lock then return nil, why end
+  return held(lock, fn)
+end
+
+--- The beginning of the hash of a line's text: a record that was changed on the disk is not believed.
+local function sum_of(text)
+  return core.sha256():update(text):hex():sub(1, 16)
+end
+
+--- A record as a line, with its sum as the last field.
+local function line_of(record)
+  local text, err = json.encode(record)
+  if not text then return nil, err end
+  text = text:sub(1, -2)
+  return ('%s,"sum":"%s"}\n'):format(text, sum_of(text))
+end
+
+local function parsed(text)
+  local plain, sum = text:match('^(.*),"sum":"(%x+)"}$')
+  if sum and sum_of(plain) ~= sum then return nil, "it was changed: its sum is another" end
+  local value = json.decode(text)
+  if type(value) == "table" and type(value.type) == "string" then return value end
+  return nil, "it is no JSON"
 end
 
 --- Write a record at the end, to last before this returns. Under the lock, all read. On a full disk what was put by makes room.
@@ -72,9 +110,11 @@ end
 --- @return boolean?
 --- @return multimodal.Error? err
 function Log:append(record)
-  local text = assert(json.encode(record)) .. "\n"
+  local text, err = line_of(record)
+  if not text then return unusable(self, err) end
   local options = { append = true, sync = true }
-  local done, err = core.file_write(self.path, text, options)
+  local done
+  done, err = core.file_write(self.path, text, options)
   if not done and (err.code == "ENOSPC" or err.code == "EDQUOT") and os.remove(self.folder .. "/journal.spare") then
     done, err = core.file_write(self.path, text, options)
   end
@@ -83,8 +123,17 @@ function Log:append(record)
   return true
 end
 
---- A file that begins.
+--- A file that begins. What was put by beside it is younger than its first line.
 local function begin(self)
+  local before = io.open(self.folder .. "/journal.spare", "rb")
+  if before then
+    before:close()
+    return nil, error_class.new {
+      kind = "file", code = "damaged",
+      message = ("the journal %s is empty or gone, and there was one: put it back, or remove the folder to have everything asked for, and"
+        .. " paid for, once more"):format(self.path),
+    }
+  end
   local done, err = self:append { type = "journal", version = version }
   if not done then return nil, err end
   core.file_write(self.folder .. "/journal.spare", core.random(spare), { sync = true })
@@ -92,17 +141,11 @@ local function begin(self)
 end
 
 --- The end of the file was cut off: nobody writes now, so whoever wrote it is gone.
-local function close_cut(self, text)
-  self.cuts[#self.cuts + 1] = text:sub(1, 2000)
-  local mend = "\n" .. assert(json.encode { type = "cut", at = M.stamp() }) .. "\n"
+local function close_cut(self)
+  local mend = "\n" .. assert(line_of { type = "cut", at = M.stamp() })
   local done, err = core.file_write(self.path, mend, { append = true, sync = true })
   if not done then return unusable(self, err) end
-  return true
-end
-
-local function parsed(text)
-  local value = json.decode(text)
-  return type(value) == "table" and type(value.type) == "string" and value or nil
+  return "closed"
 end
 
 local function check_first(self, record)
@@ -111,41 +154,86 @@ local function check_first(self, record)
   return true
 end
 
---- Read the lines that are new, from where the file stands.
-local function read_lines(self, file, take)
-  local bad
-  while true do
-    local place = self.offset
-    local text = file:read("*l")
-    if not text then break end
-    local after = file:seek()
-    if after - place ~= #text + 1 then return bad and damaged(self, bad, "it is no JSON") or close_cut(self, text) end
-    self.offset, self.line = after, self.line + 1
-    local record = parsed(text)
-    if record and record.type == "cut" then
-      bad = nil
-    elseif bad then
-      return damaged(self, bad, "it is no JSON")
-    elseif not record then
-      bad = self.line
-      self.cuts[#self.cuts + 1] = text:sub(1, 2000)
-    elseif self.line == 1 then
-      local fine, err = check_first(self, record)
-      if not fine then return nil, err end
-    else
-      take(record, place)
+--- A function that gives the lines of a file, each with whether its end is there. The lines of io end at a NUL in some Luas.
+--- @return fun(): string?, boolean|string|nil  nil alone at the end; nil and words where the file cannot be read
+local function lines_of(file)
+  local buffer, at = "", 1
+  return function()
+    local texts = {}
+    while true do
+      local stop = buffer:find("\n", at, true)
+      texts[#texts + 1] = buffer:sub(at, (stop or 0) - 1)
+      if stop then
+        at = stop + 1
+        return table.concat(texts), true
+      end
+      local more, why = file:read(piece)
+      buffer, at = more or "", 1
+      if why then return nil, why end
+      if not more then
+        local text = table.concat(texts)
+        return text ~= "" and text or nil, nil
+      end
     end
   end
-  if bad then return damaged(self, bad, "it is no JSON") end
+end
+
+local function unreadable(self, why)
+  local _, err = core.blob_file(self.path)
+  if err and err.code ~= "EINVAL" then return unusable(self, err) end
+  return unusable(self, { kind = "file", code = "EIO", message = ('cannot read "%s": %s'):format(self.path, why) })
+end
+
+--- Take one whole line. A line that is no record is one that a crash cut off, if the next one says so.
+--- @return string? bad   why it is none
+--- @return multimodal.Error? err
+local function take_line(self, text, bad, take)
+  local place = self.offset
+  self.offset, self.line = place + #text + 1, self.line + 1
+  if not text:find("%S") then return bad end -- by an editor
+  local record, why = parsed(text)
+  if record and record.type == "cut" then return nil end
+  if bad then return nil, select(2, damaged(self, self.line - 1, bad)) end
+  if not record then
+    self.cuts[#self.cuts + 1] = text:sub(1, 2000)
+    return why
+  end
+  if self.line == 1 then return nil, select(2, check_first(self, record)) end
+  local wrong = take(record, place)
+  if wrong then return nil, select(2, damaged(self, self.line, wrong)) end
+  return nil
+end
+
+--- Read the lines that are new, from where the file stands.
+--- @return boolean|"closed"|nil  closed: the last one was cut off, and is closed now
+--- @return multimodal.Error? err
+local function read_lines(self, file, take)
+  local next_line, bad = lines_of(file), nil
+  while true do
+    local text, ended = next_line()
+    if not text then
+      if ended then return unreadable(self, ended) end
+      break
+    end
+    if not ended then
+      if bad then return damaged(self, self.line, bad) end
+      return close_cut(self)
+    end
+    local err
+    bad, err = take_line(self, text, bad, take)
+    if err then return nil, err end
+  end
+  if bad then return damaged(self, self.line, bad) end
   return true
 end
 
 --- Read what has been appended since the last time. Under the lock.
---- @param take fun(record: table, place: integer)  place: where the record begins, for `at`
+--- @param take fun(record: table, place: integer): string?  place: where the record begins, for `at`; what is wrong with it
 --- @return boolean?
 --- @return multimodal.Error? err
 function Log:read(take)
-  local file = io.open(self.path, "rb")
+  local file, why, number = io.open(self.path, "rb")
+  if not file and number ~= missing then return unreadable(self, why) end
   local size = file and file:seek("end") or 0
   if size < self.offset then
     if file then file:close() end
@@ -155,16 +243,13 @@ function Log:read(take)
     if file then file:close() end
     return begin(self)
   end
-  file:seek("set", self.offset)
-  local fine, err = read_lines(self, file, take)
-  -- A cut line and its record are passed now; they are no lines of ours.
-  if fine and file:seek("end") ~= self.offset then
+  local fine, err
+  repeat
     file:seek("set", self.offset)
-    self.cuts[#self.cuts] = nil
     fine, err = read_lines(self, file, take)
-  end
+  until fine ~= "closed"
   file:close()
-  if not fine then self.offset, self.line = 0, 0 end
+  if not fine then self.offset, self.line, self.cuts = 0, 0, {} end
   return fine, err
 end
 
@@ -175,9 +260,9 @@ function Log:at(place)
   local file = io.open(self.path, "rb")
   if not file then return nil end
   file:seek("set", place)
-  local text = file:read("*l")
+  local text = lines_of(file)()
   file:close()
-  return text and parsed(text)
+  return text and (parsed(text))
 end
 
 --- @param folder string  made where it is missing

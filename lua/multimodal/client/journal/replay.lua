@@ -123,13 +123,14 @@ function M.send(request, made_of)
     entry:failed(err)
     return M.send(request, made_of)
   end
-  local value
-  value, err = attempts.run(request, "chat", function(answer)
-    answer.entry = entry
-    return made_of(answer)
+  return entry:during(function()
+    local value, fault = attempts.run(request, "chat", function(answer)
+      answer.entry = entry
+      return made_of(answer)
+    end)
+    if value == nil then entry:failed(fault) end
+    return value, fault
   end)
-  if value == nil then entry:failed(err) end
-  return value, err
 end
 
 return M
