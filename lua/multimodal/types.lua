@@ -113,6 +113,7 @@
 --- @field ended fun(state: table): boolean                          the end mark came: do not wait for the end of the body
 --- @field finish fun(state: table): multimodal.Neutral?, multimodal.Error?  no more events: complete, or kind truncated
 --- @field partial fun(state: table): multimodal.Neutral             what has arrived so far
+--- @field exact? fun(state: table): table                           the whole body accumulated, with nulls and numbers as they came
 --- @field failure fun(status: integer, headers: table, event: table): multimodal.Error  a non-2xx body, or an error in a 2xx
 --- @field count? function       as encode: the request for a number of tokens
 --- @field counted? fun(event: table): integer?                      reads its answer

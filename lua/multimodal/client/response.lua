@@ -244,8 +244,11 @@ end
 --- @async
 --- @param made multimodal.Reply
 --- @param event table?  the body as it came
-function Response:keep(made, event)
-  if self.entry then journal.keep(self.entry, made, event) end
+--- @param state table?  of the dialect, where it came as a stream
+function Response:keep(made, event, state)
+  if not self.entry then return end
+  local exact = state and self.dialect.exact
+  journal.keep(self.entry, made, event, exact and exact(state) or nil)
 end
 
 --- What was begun has failed.

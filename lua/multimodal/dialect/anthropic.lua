@@ -22,6 +22,7 @@ local M = {
   ended = stream.ended,
   finish = stream.finish,
   partial = stream.partial,
+  exact = stream.exact,
   failure = failure.read,
   count = count.encode,
   counted = count.decode,
