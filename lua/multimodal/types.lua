@@ -102,6 +102,7 @@
 --- How a dialect is used. All functions are pure; errors are multimodal.Error, returned.
 --- @class multimodal.Dialect
 --- @field name string
+--- @field by_turns boolean?      what one side says in a row is one turn, so that words may stand before the results of tools
 --- @field text table            decoder text option {path, ignore, same}: where the text of a plain delta lives
 --- @field encode fun(prompt: multimodal.Prompt, profile: multimodal.Profile): multimodal.DialectRequest?, multimodal.Error?, string[]
 --- @field takes? fun(part: multimodal.Media, profile: multimodal.Profile, place: string): boolean?, multimodal.Error?
