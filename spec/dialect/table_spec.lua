@@ -171,6 +171,13 @@ describe("the table #small", function()
     O = no, G = link("image/png", "https://generativelanguage.googleapis.com/v1beta/files/a"),
     A = { type = "image", source = { type = "file", file_id = "file_a" } },
   })
+  local googles = "https://generativelanguage.googleapis.com/v1beta/files/a"
+  for kind, mime in pairs { image = "image/png", file = "application/pdf" } do
+    for name, source in pairs { id = { file_id = "files/a", mime = mime }, link = { url = googles, mime = mime } } do
+      row(("what was uploaded to Google, %s by %s"):format(kind, name), { "x", mm[kind](source) }, last_part,
+        { O = no, openrouter = no, A = no, vertex = no, G = link(mime, googles) })
+    end
+  end
   row("a gs:// link", { "x", mm.image "gs://b/a.png" }, last_part, { O = no, G = no, A = no, vertex = link("image/png", "gs://b/a.png") })
   row("an s3:// link", { "x", mm.image "s3://b/a.png" }, last_part, { O = no, G = no, A = no, gdc = image_url "s3://b/a.png" })
   row("audio by its bytes", { "x", mm.audio { bytes = wav } }, last_part, {
