@@ -102,6 +102,7 @@
 --- How a dialect is used. All functions are pure; errors are multimodal.Error, returned.
 --- @class multimodal.Dialect
 --- @field name string
+--- @field by_turns boolean?      what one side says in a row is one turn, so that words may stand before the results of tools
 --- @field text table            decoder text option {path, ignore, same}: where the text of a plain delta lives
 --- @field encode fun(prompt: multimodal.Prompt, profile: multimodal.Profile): multimodal.DialectRequest?, multimodal.Error?, string[]
 --- @field takes? fun(part: multimodal.Media, profile: multimodal.Profile, place: string): boolean?, multimodal.Error?
@@ -113,6 +114,7 @@
 --- @field ended fun(state: table): boolean                          the end mark came: do not wait for the end of the body
 --- @field finish fun(state: table): multimodal.Neutral?, multimodal.Error?  no more events: complete, or kind truncated
 --- @field partial fun(state: table): multimodal.Neutral             what has arrived so far
+--- @field exact? fun(state: table): table                           the whole body accumulated, with nulls and numbers as they came
 --- @field failure fun(status: integer, headers: table, event: table): multimodal.Error  a non-2xx body, or an error in a 2xx
 --- @field count? function       as encode: the request for a number of tokens
 --- @field counted? fun(event: table): integer?                      reads its answer

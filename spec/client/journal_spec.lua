@@ -144,6 +144,54 @@ describe("the journal", function()
       assert.same({ 2, 2 }, { runs, #s:requests() })
     end)
 
+    describe("a streamed tool loop, though a call had a null and a number that no double holds,", function()
+      local function sse(...)
+        local list = {}
+        for i, line in ipairs { ... } do list[i] = "data: " .. line:gsub("\n%s*", "") .. "\n\n" end
+        return server.text(200, table.concat(list), { headers = { ["Content-Type"] = "text/event-stream" } })
+      end
+
+      local streams = {
+        gemini = {
+          sse [[{"candidates":[{"index":0,"finishReason":"STOP","content":{"role":"model","parts":[{"functionCall":{"name":"now",
+            "args":{"zone":null,"at":12345678901234567890}},"thoughtSignature":"c2ln"}]}}]}]],
+          sse [[{"candidates":[{"index":0,"finishReason":"STOP","content":{"role":"model","parts":[{"text":"Noon."}]}}]}]],
+        },
+        anthropic = {
+          sse([[{"type":"message_start","message":{"id":"m","content":[]}}]],
+            [[{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"hm","signature":"S"}}]],
+            [[{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t1","name":"now","input":{}}}]],
+            [[{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta",
+              "partial_json":"{\"zone\":null,\"at\":12345678901234567890}"}}]],
+            [[{"type":"message_delta","delta":{"stop_reason":"tool_use"}}]], [[{"type":"message_stop"}]]),
+          sse([[{"type":"message_start","message":{"id":"m","content":[]}}]],
+            [[{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"Noon."}}]],
+            [[{"type":"message_delta","delta":{"stop_reason":"end_turn"}}]], [[{"type":"message_stop"}]]),
+        },
+        openai = {
+          sse([[{"choices":[{"index":0,"delta":{"role":"assistant","reasoning_details":[{"type":"reasoning.text","text":"hm",
+            "signature":null,"at":12345678901234567890}],"tool_calls":[{"index":0,"id":"t1","type":"function","extra_content":null,
+            "function":{"name":"now","arguments":"{\"zone\":null}"}}]},"finish_reason":"tool_calls"}]}]], "[DONE]"),
+          sse([[{"choices":[{"index":0,"delta":{"content":"Noon."},"finish_reason":"stop"}]}]], "[DONE]"),
+        },
+      }
+
+      for dialect, answers in pairs(streams) do
+        it("in the dialect " .. dialect, function()
+          for _, one in ipairs(answers) do s:script(one) end
+          local tools = { mm.tool { name = "now", run = function() return "noon" end } }
+          local other = ai:with { gateway = "yourouter", base_url = s.url .. "/v1", api_key = "canary-k", model = "m",
+            dialect = dialect, tools = tools }
+          for round = 1, 2 do
+            local reply = assert(assert(other:stream "Time?"):reply())
+            assert.same({ "Noon.", round == 2 }, { reply.text, reply.from_journal })
+            new_run()
+          end
+          assert.equal(2, #s:requests())
+        end)
+      end
+    end)
+
     it("pictures that were drawn", function()
       local drawing = mm.client { base_url = s.url .. "/v1", api_key = "canary-k", model = "gpt-image-1", journal = folder, gateway = {
         name = "drawer", like = "openai", base_url = s.url .. "/v1", image_output = "images" } }

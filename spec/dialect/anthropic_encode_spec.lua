@@ -359,9 +359,28 @@ describe("anthropic encode #small", function()
 
     it("7 leave empty text out, and say what is empty", function()
       assert.same({ text "A" }, content { "", "A", "" })
-      assert.equal("empty", refused({ messages = { user "" } }, "bad_request", "messages[1]").code)
+      assert.same({ text "A " }, content { " \n", "A ", "\t" })
+      for _, nothing in ipairs { "", " \n" } do
+        assert.equal("empty", refused({ messages = { user(nothing) } }, "bad_request", "messages[1]").code)
+      end
       local body = sent { messages = { user "A", assistant "", user "B" } }
       assert.same({ { role = "user", content = { text "A", text "B" } } }, body.messages)
+    end)
+
+    it("7 leave out white space that came as text, and keep what stands around it", function()
+      local kept = { { type = "thinking", thinking = "hm", signature = "S" }, text "\n\n", { type = "server_tool_use", id = "s", name = "f",
+        input = { a = 1 } }, text "A" }
+      local said = messages.adopt { role = "assistant", content = { text "\n\n", text "A" }, dialect = "anthropic",
+        native = { content = core.array(kept) } }
+      local body = sent { messages = { user "Q", said, user "R" } }
+      assert.same({ kept[1], kept[3], kept[4] }, body.messages[2].content)
+    end)
+
+    it("say of a tool that failed without a word that it did", function()
+      local failed = result("a", "")
+      failed.error = true
+      local body = sent { messages = { user "Q", calling "a", failed } }
+      assert.same({ { type = "tool_result", tool_use_id = "a", is_error = true, content = "error" } }, body.messages[3].content)
     end)
 
     it("8 take a last answer as the beginning of the next", function()

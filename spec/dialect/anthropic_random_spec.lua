@@ -6,7 +6,8 @@ local messages = require("multimodal.prompt.messages")
 
 local random = math.random
 
-local words = { "A", "می‌خواهم", "你好", "\"quoted\"\n", "👩‍👩‍👧", "data:image/png;base64,AA==", " " }
+--- White space alone is none of them: the server refuses it, so it is left out.
+local words = { "A", "می‌خواهم", "你好", "\"quoted\"\n", "👩‍👩‍👧", "data:image/png;base64,AA==", " x\n" }
 
 local makers = {
   function() return { type = "text", text = words[random(#words)] } end,

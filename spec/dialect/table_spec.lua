@@ -171,6 +171,13 @@ describe("the table #small", function()
     O = no, G = link("image/png", "https://generativelanguage.googleapis.com/v1beta/files/a"),
     A = { type = "image", source = { type = "file", file_id = "file_a" } },
   })
+  local googles = "https://generativelanguage.googleapis.com/v1beta/files/a"
+  for kind, mime in pairs { image = "image/png", file = "application/pdf" } do
+    for name, source in pairs { id = { file_id = "files/a", mime = mime }, link = { url = googles, mime = mime } } do
+      row(("what was uploaded to Google, %s by %s"):format(kind, name), { "x", mm[kind](source) }, last_part,
+        { O = no, openrouter = no, A = no, vertex = no, G = link(mime, googles) })
+    end
+  end
   row("a gs:// link", { "x", mm.image "gs://b/a.png" }, last_part, { O = no, G = no, A = no, vertex = link("image/png", "gs://b/a.png") })
   row("an s3:// link", { "x", mm.image "s3://b/a.png" }, last_part, { O = no, G = no, A = no, gdc = image_url "s3://b/a.png" })
   row("audio by its bytes", { "x", mm.audio { bytes = wav } }, last_part, {
@@ -394,6 +401,27 @@ describe("the rules of turns #small", function()
     G = { contents = { {}, {}, { parts = { { functionResponse = { name = "f" } }, { text = "b" } } } } },
     A = { messages = { {}, {}, { content = { { type = "tool_result" }, text "b" } } } },
   })
+  local between = { messages = { mm.user "a", calling(), mm.user "wait", mm.tool_result("c1", "x"), mm.user "b" } }
+  row("3 words between a call and its result", between, whole, {
+    G = { contents = { {}, {}, { parts = { { functionResponse = { name = "f" } }, { text = "wait" }, { text = "b" } } } } },
+    A = { messages = { {}, {}, { content = { { type = "tool_result" }, text "wait", text "b" } } } },
+  })
+  local continued = { messages = { mm.user "a", calling(), mm.assistant "so", mm.tool_result("c1", "x") } }
+  row("3 words of the assistant after its call", continued, whole, {
+    G = { contents = { {}, { parts = { { functionCall = { name = "f" } }, { text = "so" } } }, { parts = { {} } } } },
+    A = { messages = { {}, { content = { text "so", { type = "tool_use" } } }, { content = { { type = "tool_result" } } } } },
+  })
+  it("3 words between a call and its result: O", function()
+    for _, prompt in ipairs { between, continued } do
+      assert.equal("missing_tool_result", refused("O", prompt, "bad_request", "messages[2]").code)
+    end
+  end)
+  for _, who in ipairs { "G", "A" } do
+    it("3 a result after the assistant's next turn is none: " .. who, function()
+      local late = { mm.user "a", calling(), mm.user "b", mm.assistant "c", mm.tool_result("c1", "x") }
+      assert.equal("missing_tool_result", refused(who, { messages = late }, "bad_request", "messages[2]").code)
+    end)
+  end
   for _, who in ipairs { "O", "G", "A" } do
     it("3 every call answered: " .. who, function()
       local err = refused(who, { messages = { mm.user "a", calling() }, "b" }, "bad_request", "messages[2]")

@@ -196,8 +196,10 @@ describe("the simulator", function()
     local url = pipe:read("*l")
     assert.is_truthy(url:find("^http://127%.0%.0%.1:%d+/v1$"))
     pipe:close()
-    local help = io.popen(lua .. " bin/multimodal --help")
-    assert.is_truthy(help:read("*a"):find("usage: multimodal simulate", 1, true))
-    help:close()
+    for _, words in ipairs { "--help", "-h", "simulate --help", "simulate --port 0 -h" } do
+      local help = io.popen(lua .. " bin/multimodal " .. words)
+      assert.is_truthy(help:read("*a"):find("^usage: multimodal simulate"), words)
+      help:close()
+    end
   end)
 end)

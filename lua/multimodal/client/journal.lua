@@ -464,10 +464,11 @@ local entries = setmetatable({}, { __mode = "k" }) -- by the reply they were kep
 --- @async
 --- @param entry multimodal.JournalEntry
 --- @param reply multimodal.Reply
---- @param event {data: string, media: userdata[]?}?  the body as it came; nil: what the reply has of it
-function M.keep(entry, reply, event)
+--- @param event {data: string, media: userdata[]?}?  the body as it came; nil of a stream
+--- @param raw table?  of a stream: the same accumulated, with explicit nulls and exact numbers; nil: what the reply has of it
+function M.keep(entry, reply, event, raw)
   local body, err = event, nil
-  if not body then body, err = media.of_raw(reply.raw) end
+  if not body then body, err = media.of_raw(raw or reply.raw) end
   local done
   if body then done, err = entry:done { body = body, status = reply.status, request_id = reply.request_id } end
   entries[reply] = entry

@@ -97,8 +97,8 @@ local function said_raw(client, options, written)
 end
 
 --- A call without its result is refused by every gateway, and badly told by most.
-local function check_results(list)
-  local index, id, name = tools.unanswered(list)
+local function check_results(list, dialect)
+  local index, id, name = tools.unanswered(list, dialect.by_turns)
   if not index then return list end
   return nil, error_class.new {
     kind = "bad_request", code = "missing_tool_result", part = ("messages[%d]"):format(index),
@@ -108,9 +108,9 @@ end
 
 --- Messages with their media at hand; what is too large for a request is uploaded where that is wanted.
 local function resolved(client, list, options, warnings)
-  local found, err = check_results(list)
-  if not found then return nil, err end
   local dialect, profile = client.dialect, client.profile
+  local found, err = check_results(list, dialect)
+  if not found then return nil, err end
   found, err = resolve.messages(list, options, warnings, dialect.takes and function(part, place)
     return dialect.takes(part, profile, place)
   end)

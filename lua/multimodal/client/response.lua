@@ -168,11 +168,11 @@ local unfinished = {
   content_filter = "the reply was cut by a content filter",
 }
 
---- Read the data of a reply where a schema was asked for. Calls of tools come before data.
+--- Read the data of a reply where a schema was asked for. Calls of tools come before data, and so does a pause.
 --- @param made multimodal.Reply    gets its `data`
 --- @return multimodal.Error? err   kind schema: it has none that fits; err.partial is the reply
 function Response:check(made)
-  if not self.schema or made.tool_calls[1] then return nil end
+  if not self.schema or made.tool_calls[1] or made.finish_reason == "pause" then return nil end
   local fits, value = self.schema:read(made.text, "data")
   if fits then
     made.data = value
@@ -244,8 +244,11 @@ end
 --- @async
 --- @param made multimodal.Reply
 --- @param event table?  the body as it came
-function Response:keep(made, event)
-  if self.entry then journal.keep(self.entry, made, event) end
+--- @param state table?  of the dialect, where it came as a stream
+function Response:keep(made, event, state)
+  if not self.entry then return end
+  local exact = state and self.dialect.exact
+  journal.keep(self.entry, made, event, exact and exact(state) or nil)
 end
 
 --- What was begun has failed.

@@ -1,4 +1,5 @@
---- The tool loop: the calls of a reply are run, their results said, and the next reply is asked for.
+--- The tool loop: the calls of a reply are run, their results said, and the next reply is asked for. A reply in which the
+--- provider paused, amid tools of its own, is said again so that it goes on.
 --- In: the first request. Out: the last reply, with what led to it. A tool runs only for a reply that is complete.
 --- Names: new.
 local compat = require("multimodal.compat")
@@ -16,6 +17,7 @@ local usual_most = 8 -- requests of one call, unless max_steps says otherwise
 --- @class multimodal.Steps
 --- @field request multimodal.Request       the last one that was sent
 --- @field tools table<string, table>       by name; without `run` where the user answers the calls
+--- @field runs boolean                    one of them is run here
 --- @field most integer
 --- @field replies multimodal.Reply[]       whose tools were run
 --- @field added multimodal.Message[]       what the call has added to the history so far
@@ -24,25 +26,29 @@ local usual_most = 8 -- requests of one call, unless max_steps says otherwise
 local Steps = {}
 Steps.__index = Steps
 
---- The loop of a request; nil where no tool can be run here.
+--- The loop of a request; nil where no tool is run, here or at the provider.
 --- @param request multimodal.Request
 --- @return multimodal.Steps?
 function M.new(request)
-  local by_name, runs = request.options.tools and request.tools or {}, false
-  for _, tool in pairs(by_name) do runs = runs or tool.run ~= nil end
-  if not runs then return nil end
+  local by_name, runs, pauses = request.options.tools and request.tools or {}, false, false
+  for _, tool in ipairs(request.options.tools or {}) do
+    runs = runs or tool.run ~= nil
+    pauses = pauses or tool.type ~= nil and tool.type ~= "function"
+  end
+  if not runs and not pauses then return nil end
   return setmetatable({
-    request = request, tools = by_name, most = request.options.max_steps or usual_most,
+    request = request, tools = by_name, runs = runs, most = request.options.max_steps or usual_most,
     replies = {}, added = {}, fresh = {}, warnings = {},
   }, Steps)
 end
 
---- Whether the calls of a reply are to be run: all of them are ours, the reply is whole, and there may be one more.
+--- Whether the loop goes on: the reply is whole, there may be one more, and all its calls are ours, or the provider paused.
 --- @param reply multimodal.Reply
 --- @return boolean
 function Steps:wants(reply)
-  if reply.finish_reason ~= "tool_calls" or reply.outcome ~= "complete" then return false end
-  if #self.replies + 1 >= self.most then return false end
+  if reply.outcome ~= "complete" or #self.replies + 1 >= self.most then return false end
+  if reply.finish_reason == "pause" then return true end
+  if reply.finish_reason ~= "tool_calls" or not self.runs then return false end
   for _, call in ipairs(reply.tool_calls) do
     local tool = self.tools[call.name]
     if tool and not tool.run then return false end
@@ -184,13 +190,13 @@ local function joined(first, second)
   return list
 end
 
---- Run the calls of a reply, as jobs.
+--- Run the calls of a reply, if there are any, as jobs.
 --- @async
 --- @param reply multimodal.Reply
 --- @return table[] events   tool_result, one a call and in their order, and step, whose index is its place in reply.steps
 function Steps:run(reply)
   local events, said = {}, { reply.message }
-  for i, outcome in ipairs(run_all(self, reply.tool_calls)) do
+  for i, outcome in ipairs(reply.tool_calls[1] and run_all(self, reply.tool_calls) or {}) do
     add(said, outcome.message)
     add(events, { type = "tool_result", call = reply.tool_calls[i], value = outcome.value, error = outcome.error })
   end

@@ -12,6 +12,7 @@ local stream = require("multimodal.dialect.anthropic.stream")
 --- @type multimodal.Dialect
 local M = {
   name = "anthropic",
+  by_turns = true,
   text = { path = { "delta", "text" }, ignore = {}, same = { "type", "index" } },
   encode = encode.encode,
   takes = parts.takes,
@@ -22,6 +23,7 @@ local M = {
   ended = stream.ended,
   finish = stream.finish,
   partial = stream.partial,
+  exact = stream.exact,
   failure = failure.read,
   count = count.encode,
   counted = count.decode,

@@ -11,6 +11,7 @@ local stream = require("multimodal.dialect.gemini.stream")
 --- @type multimodal.Dialect
 local M = {
   name = "gemini",
+  by_turns = true,
   text = {
     path = { "candidates", "0", "content", "parts", "0", "text" },
     ignore = { "role" },
@@ -24,6 +25,7 @@ local M = {
   ended = stream.ended,
   finish = stream.finish,
   partial = stream.partial,
+  exact = stream.exact,
   failure = failure.read,
   count = count.encode,
   counted = count.decode,

@@ -1,5 +1,5 @@
 --- What a link leads to, as far as its words tell.
---- Names: scheme is_youtube is_uploaded.
+--- Names: scheme is_youtube is_uploaded is_googles.
 local M = {}
 
 --- "https", "gs": in lower case.
@@ -23,6 +23,13 @@ end
 --- @return boolean
 function M.is_uploaded(url)
   return url:find("^https://[%w.-]*googleapis%.com/v%w+/files/") ~= nil
+end
+
+--- Whether a part is a file of Google's Files API: nobody else can read it, also where it has a link.
+--- @param part multimodal.Media
+--- @return boolean
+function M.is_googles(part)
+  return part.id ~= nil and part.id:find("^files/") ~= nil or part.url ~= nil and M.is_uploaded(part.url)
 end
 
 return M

@@ -25,6 +25,7 @@ local M = {
   ended = stream.ended,
   finish = stream.finish,
   partial = stream.partial,
+  exact = stream.exact,
   failure = failure.read,
 }
 

@@ -1,6 +1,7 @@
 --- How a dialect says no: to what it has no word for, and to what is wrong in a prompt.
---- Names: unsupported bad left_out accepted unspoken who.
+--- Names: unsupported bad left_out accepted unspoken elsewhere who.
 local error_class = require("multimodal.error")
+local links = require("multimodal.dialect.links")
 
 local M = {}
 
@@ -75,6 +76,17 @@ function M.unspoken(part, place, dialect)
   if part.type ~= "gemini" then return true end
   return M.unsupported(place, ("a part in Gemini's own form cannot be said in the %s dialect; write mm.text, mm.image and the like"):format(
     dialect))
+end
+
+--- A file that was uploaded to Google, where another dialect is spoken.
+--- @param part multimodal.Media
+--- @param place string
+--- @param who string   listens, in words
+--- @return boolean? fine
+--- @return multimodal.Error? err
+function M.elsewhere(part, place, who)
+  if not links.is_googles(part) then return true end
+  return M.unsupported(place, ("%s cannot read what was uploaded to Google; pass the file itself"):format(who))
 end
 
 --- Who listens, in words.

@@ -25,6 +25,7 @@ local bad, unsupported = refuse.bad, refuse.unsupported
 --- @field dialect string       its name in messages, "gemini"
 --- @field who string           and for people, "Gemini"
 --- @field prefill boolean?     the last turn may be the assistant's
+--- @field blank boolean?       text of white space alone says nothing
 --- @field mid_system boolean?  instructions may stand amid a conversation
 --- @field warnings string[]    is appended to
 --- @field check string|boolean|nil  of the options: whether what is doubtful goes out
@@ -68,11 +69,12 @@ function M.arguments(call, place, who)
 end
 
 --- Whether a message has no words, no calls, and nothing that goes back to this dialect.
-local function says_nothing(message, dialect)
+local function says_nothing(message, rules)
+  local words = rules.blank and "%S" or "."
   for _, part in ipairs(message.content) do
-    if media.is(part) or part.type ~= "text" or part.text ~= "" then return false end
+    if media.is(part) or part.type ~= "text" or type(part.text) ~= "string" or part.text:find(words) then return false end
   end
-  local kept = message.native ~= nil and message.dialect == dialect
+  local kept = message.native ~= nil and message.dialect == rules.dialect
   return message.role ~= "tool" and not kept and M.calls(message)[1] == nil and extra_of(message, "parts") == nil
 end
 
@@ -89,7 +91,7 @@ end
 local function check_user(turns, rules)
   for _, turn in ipairs(turns) do
     local silent = turn.role == "user"
-    for _, item in ipairs(turn) do silent = silent and says_nothing(item.message, rules.dialect) end
+    for _, item in ipairs(turn) do silent = silent and says_nothing(item.message, rules) end
     if silent then return bad(turn[1].place, "empty", "there is nothing in it but empty text; write something, or leave it out") end
   end
   return true
@@ -133,7 +135,7 @@ local function sort(turns, item, rules)
   end
   if side == "system" and not amid then
     turns.system[#turns.system + 1] = item
-  elseif side == "user" or not says_nothing(item.message, rules.dialect) then
+  elseif side == "user" or not says_nothing(item.message, rules) then
     add(turns, side, item)
   else
     -- An assistant that said nothing had no turn.

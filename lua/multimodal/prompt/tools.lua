@@ -211,25 +211,36 @@ local function calls_of(message)
   return type(calls) == "table" and calls or nil
 end
 
+--- Whether a message ends the place of results: anything but a result, or where both sides speak by turns, the next turn of
+--- the assistant.
+local function ends_results(role, by_turns, begun)
+  if by_turns then return begun and role == "assistant" end
+  return role ~= "tool"
+end
+
 --- The ids that the messages of tools from `from` on answer.
-local function answered_from(list, from)
-  local answered = {}
-  while list[from] and list[from].role == "tool" do
-    answered[field(list[from], "tool_call_id") or ""] = true
-    from = from + 1
+local function answered_from(list, from, by_turns)
+  local answered, begun = {}, false
+  for i = from, #list do
+    local role = list[i].role
+    if ends_results(role, by_turns, begun) then break end
+    begun = begun or role ~= "assistant"
+    if role == "tool" then answered[field(list[i], "tool_call_id") or ""] = true end
   end
   return answered
 end
 
---- The first call of a history that no message after it answers, before anything else is said.
+--- The first call of a history that no message after it answers: before anything else is said, or where both sides speak by
+--- turns, in the turn after it.
 --- @param list multimodal.Message[]
+--- @param by_turns boolean?
 --- @return integer? index   of the message that calls
 --- @return string? id
 --- @return string? name
-function M.unanswered(list)
+function M.unanswered(list, by_turns)
   for i = 1, #list do
     local calls = calls_of(list[i])
-    local answered = calls and answered_from(list, i + 1)
+    local answered = calls and answered_from(list, i + 1, by_turns)
     for _, call in ipairs(calls or nothing) do
       if type(call) == "table" and not answered[call.id or ""] then
         local inner = type(call["function"]) == "table" and call["function"] or call

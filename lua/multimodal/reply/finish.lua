@@ -6,6 +6,7 @@ local M = {}
 local reasons = {
   stop = "stop", end_turn = "stop", eos = "stop", stop_sequence = "stop",
   length = "length", max_tokens = "length", model_context_window_exceeded = "length", continuation = "length",
+  pause_turn = "pause",
   tool_calls = "tool_calls", function_call = "tool_calls", tool_use = "tool_calls",
   content_filter = "content_filter", sensitive = "content_filter", safety = "content_filter", refusal = "content_filter",
   recitation = "content_filter", blocklist = "content_filter", prohibited_content = "content_filter",
@@ -20,7 +21,7 @@ local reasons = {
 --- @param refusal string|nil    what it refused with
 --- @param called boolean        it holds tool calls
 --- @param complete boolean      a whole body, or a stream with its end mark
---- @return string? reason       "stop" "length" "tool_calls" "content_filter" "error" "other"; nil while nothing tells
+--- @return string? reason       "stop" "length" "tool_calls" "content_filter" "pause" "error" "other"; nil while nothing tells
 function M.read(raw, refusal, called, complete)
   if raw == nil or raw == "" then
     if refusal then return "content_filter" end
@@ -28,7 +29,7 @@ function M.read(raw, refusal, called, complete)
     return complete and "stop" or nil
   end
   local reason = reasons[raw] or reasons[tostring(raw):lower()] or "other"
-  if called and (reason == "stop" or reason == "other") then return "tool_calls" end
+  if called and (reason == "stop" or reason == "other" or reason == "pause") then return "tool_calls" end
   return reason
 end
 

@@ -22,7 +22,7 @@ local M = {}
 --- @field steps multimodal.Reply[]       of a tool loop, the last one not among them
 --- @field tool_calls multimodal.ToolCall[]
 --- @field usage multimodal.Usage?        nil where the gateway told none
---- @field finish_reason string?          "stop" "length" "tool_calls" "content_filter" "error" "other"; nil only of a part of a reply
+--- @field finish_reason string?          "stop" "length" "tool_calls" "content_filter" "pause" "error" "other"; nil only of a part of one
 --- @field finish_reason_raw string?      as the gateway wrote it
 --- @field outcome "complete"|"truncated"|"stalled"|"cancelled"|"failed"|nil  nil while it still comes
 --- @field id string?

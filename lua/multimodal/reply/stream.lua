@@ -26,7 +26,7 @@ local methods = {}
 --- @field outcome fun(err: multimodal.Error): string
 --- @field report fun(err: multimodal.Error)   a failure that nobody asked about
 --- @field check (fun(self, reply: multimodal.Reply): multimodal.Error?)?  reads the data of the last reply
---- @field keep (fun(self, reply: multimodal.Reply))?  sees each complete reply
+--- @field keep (fun(self, reply: multimodal.Reply, event: nil, state: table))?  sees each complete reply
 --- @field lose (fun(self, err: multimodal.Error))?    an answer failed
 --- @field schema multimodal.Schema?   what that data must fit
 --- @field steps multimodal.StreamSteps?  the tool loop that goes on after a reply
@@ -111,7 +111,7 @@ local function conclude(self, made)
   made.fallbacks = self.fallbacks
   local unfit = source.schema and source:check(made)
   if unfit then return fail(self, unfit) end
-  if source.keep then source:keep(made) end
+  if source.keep then source:keep(made, nil, self.state) end
   self.result, self.last = made, { type = "done", reply = made }
   if self.on_end then self.on_end(made) end
 end
@@ -124,7 +124,7 @@ local function succeed(self, neutral)
   self.over = true
   self.exchange:leave()
   if source.steps and source.steps:wants(made) then
-    if source.keep then source:keep(made) end
+    if source.keep then source:keep(made, nil, self.state) end
     self.turn, self.made = "run", made
     return
   end

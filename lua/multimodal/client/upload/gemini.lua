@@ -57,6 +57,11 @@ end
 
 local lost = { network = true, timeout = true, server = true, overloaded = true, truncated = true, rate_limit = true }
 
+--- The file that an answer tells of.
+local function file_in(answer)
+  return type(answer.value.file) == "table" and answer.value.file or answer.value
+end
+
 --- Send one piece; where it was lost, learn where the server is.
 local function send_piece(client, session, blob, offset, options)
   local size = blob:size()
@@ -73,7 +78,12 @@ local function send_piece(client, session, blob, offset, options)
   if not lost[err.kind] then return nil, err end
   local there, told = query(client, session, options)
   if not there then return nil, err end
-  if told.headers["x-goog-upload-status"] == "final" then return size, told end
+  if told.headers["x-goog-upload-status"] == "final" then
+    if file_in(told).name ~= nil then return size, told end
+    -- All bytes are there, and the answer that named the file is lost.
+    err.maybe_accepted = true
+    return nil, err
+  end
   return there, nil, err
 end
 
@@ -88,7 +98,7 @@ local function send_all(client, session, part, options, tell)
     offset = there
     local fine, stopped = tell("running", offset)
     if not fine then return nil, stopped end
-    if answer then return answer.value.file or answer.value end
+    if answer then return file_in(answer) end
   end
 end
 
@@ -121,7 +131,7 @@ end
 --- @param options table
 --- @param tell fun(state: string, done: integer): boolean?, multimodal.Error?
 --- @return multimodal.Media?
---- @return multimodal.Error? err
+--- @return multimodal.Error? err  maybe_accepted where the file is there though no answer names it
 function M.send(client, part, options, tell)
   local session, err = begin(client, part, options)
   if not session then return nil, err end

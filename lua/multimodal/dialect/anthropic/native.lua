@@ -64,10 +64,15 @@ local function add_calls(blocks, calls, place, context)
   return blocks
 end
 
+--- Whether a block is text without words, which comes so and is refused when it goes back.
+local function is_blank(block)
+  return block.type == "text" and not (lifted.text(block.text) or ""):find("%S")
+end
+
 local function text_in(blocks)
   local texts = {}
   for _, block in ipairs(blocks) do
-    if block.type == "text" then texts[#texts + 1] = lifted.text(block.text) or "" end
+    if block.type == "text" and not is_blank(block) then texts[#texts + 1] = lifted.text(block.text) end
   end
   return table.concat(texts)
 end
@@ -97,11 +102,11 @@ local function thinking_in(kept)
   return blocks
 end
 
---- Kept blocks for another request. Empty text, which came so, is refused when it goes back.
+--- Kept blocks for another request.
 local function copied(kept, context)
   local blocks = {}
   for _, block in ipairs(kept) do
-    if not (block.type == "text" and block.text == "") then
+    if not is_blank(block) then
       local copy = {}
       for name, value in pairs(block) do copy[name] = value end
       if copy.type == "tool_use" then copy.id = context.ids:call(tostring(copy.id or "")) end

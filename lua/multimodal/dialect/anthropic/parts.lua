@@ -131,7 +131,7 @@ local instead = {
 --- @return boolean? fine
 --- @return multimodal.Error? err
 function M.takes(part, profile, place)
-  if not instead[part.kind] then return true end
+  if not instead[part.kind] then return refuse.elsewhere(part, place, who(profile)) end
   return unsupported(place, ("%s takes no %s; %s"):format(who(profile), part.kind, instead[part.kind]))
 end
 

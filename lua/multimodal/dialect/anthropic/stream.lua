@@ -1,5 +1,5 @@
 --- A streamed message: events in, neutral events out, and a whole message accumulated on the way.
---- Names: begin delta text_delta ended finish partial.
+--- Names: begin delta text_delta ended finish partial exact.
 local blocks = require("multimodal.dialect.anthropic.blocks")
 local decode = require("multimodal.dialect.anthropic.decode")
 local error_class = require("multimodal.error")
@@ -338,6 +338,15 @@ end
 --- @return multimodal.Neutral
 function M.partial(state)
   return decode.message(gather(state, false))
+end
+
+--- The accumulated message with the nulls and the numbers of its blocks as they came.
+--- @param state table
+--- @return table
+function M.exact(state)
+  local raw, known = gather(state, true)
+  raw.content = json.array(known.exact)
+  return raw
 end
 
 return M

@@ -21,11 +21,12 @@ local M = {}
 
 local unsupported = refuse.unsupported
 
+--- Whether a part is text without words, which the server refuses.
 local function is_empty(part)
-  return not media.is(part) and part.type == "text" and part.text == ""
+  return not media.is(part) and part.type == "text" and type(part.text) == "string" and not part.text:find("%S")
 end
 
---- The parts of a message as blocks, in the order they were written; empty text is left out.
+--- The parts of a message as blocks, in the order they were written; text without words is left out.
 local function blocks_of(item, context)
   local blocks = {}
   for i, part in ipairs(item.message.content) do
@@ -55,7 +56,9 @@ function writers.tool(item, context)
   if not id then return turns.unasked(item.place, said) end
   local blocks, err = blocks_of(item, context)
   if not blocks then return nil, err end
-  return { { type = "tool_result", tool_use_id = id, content = result_content(blocks), is_error = item.message.error or nil } }
+  local failed = item.message.error or nil
+  -- An error without a word is refused.
+  return { { type = "tool_result", tool_use_id = id, content = result_content(blocks) or failed and "error", is_error = failed } }
 end
 
 function writers.user(item, context)
@@ -224,8 +227,8 @@ function M.encode(messages, context)
   local profile, made = context.profile, {}
   context.ids = ids_of.new()
   local list, err = turns.of(messages, {
-    dialect = "anthropic", who = parts.who(profile), prefill = true, mid_system = profile.mid_system,
-    warnings = context.warnings,
+    dialect = "anthropic", who = parts.who(profile), prefill = true, blank = true,
+    mid_system = profile.mid_system, warnings = context.warnings,
   })
   if not list then return nil, err end
   local system

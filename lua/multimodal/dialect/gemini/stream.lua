@@ -1,6 +1,6 @@
 --- A streamed generateContent: chunks in, neutral events out, and a whole body accumulated on the way. Chunks come as
 --- server-sent events or as one JSON array, which the decoder has cut.
---- Names: begin delta text_delta ended finish partial.
+--- Names: begin delta text_delta ended finish partial exact.
 local accumulate = require("multimodal.dialect.gemini.accumulate")
 local decode = require("multimodal.dialect.gemini.decode")
 local error_class = require("multimodal.error")
@@ -347,6 +347,19 @@ function M.partial(state)
     raw.candidates = json.array { { index = 0, content = { role = "model" } } }
   end
   return decode.body(raw, known)
+end
+
+--- The accumulated body with the nulls and the numbers of its parts as they came.
+--- @param state table
+--- @return table
+function M.exact(state)
+  local raw, known = gather(state, true)
+  for _, candidate in ipairs(list(raw.candidates)) do
+    local content = candidate.content
+    local parts = content and list(content.parts) or {}
+    for i, part in ipairs(parts) do parts[i] = known.exact[part] or part end
+  end
+  return raw
 end
 
 return M

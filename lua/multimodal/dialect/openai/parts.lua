@@ -175,8 +175,9 @@ end
 --- @return boolean? fine
 --- @return multimodal.Error? err
 function M.takes(part, profile, place)
+  local fine, err = refuse.elsewhere(part, place, who(profile))
   local want = wants[part.kind]
-  if not want then return true end
+  if not fine or not want then return fine, err end
   return want(part, profile, place)
 end
 

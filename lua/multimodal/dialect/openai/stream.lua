@@ -1,5 +1,5 @@
 --- A streamed chat completion: chunks in, neutral events out, and a whole body accumulated on the way.
---- Names: begin delta text_delta ended finish partial.
+--- Names: begin delta text_delta ended finish partial exact.
 local chunk = require("multimodal.dialect.openai.chunk")
 local decode = require("multimodal.dialect.openai.decode")
 local error_class = require("multimodal.error")
@@ -216,6 +216,19 @@ function M.partial(state)
   if not raw.choices[1] then raw.choices[1] = { index = 0, message = { role = "assistant" } } end
   for _, choice in ipairs(raw.choices) do choice.error = nil end
   return decode.body(raw, known)
+end
+
+--- The accumulated body with the nulls and the numbers of what goes back as they came.
+--- @param state table
+--- @return table
+function M.exact(state)
+  local raw, known = gather(state, true, true)
+  for position, choice in ipairs(raw.choices) do
+    for name, value in pairs(known.exact[position]) do
+      if choice.message[name] ~= nil and next(value) ~= nil then choice.message[name] = value end
+    end
+  end
+  return raw
 end
 
 return M
