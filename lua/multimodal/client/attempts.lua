@@ -36,11 +36,12 @@ end
 --- @field exchange multimodal.Exchange?  likewise
 --- @field counted boolean?    likewise: by those who count requests
 
-local function new(options, request)
+local function new(options, request, operation)
   local driver = request and request.client.driver or driver_module.current()
   local now = options.clock and options.clock.now or driver.now
   return {
-    options = options, request = request, driver = driver, now = now, deadline = clocks.deadline(options, now()), count = 0,
+    options = options, request = request, operation = operation, driver = driver, now = now,
+    deadline = clocks.deadline(options, now()), count = 0, counted = false, exchange = nil,
   }
 end
 
@@ -200,9 +201,7 @@ end
 --- @return T?
 --- @return multimodal.Error? err   of the last attempt
 function M.run(request, operation, read)
-  local self = new(request.options, request)
-  self.operation = operation
-  return repeated(self, operation, try, read)
+  return repeated(new(request.options, request, operation), operation, try, read)
 end
 
 local function counted(self, read)
