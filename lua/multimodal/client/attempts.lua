@@ -175,9 +175,8 @@ end
 
 --- Make attempts until one brings something, or no other may follow.
 local function repeated(self, operation, once, read)
-  local function clean() abandon(self) end
   while true do
-    local value, err, unsent = jobs.guard(clean, once, self, read)
+    local value, err, unsent = jobs.guard(abandon, once, self, read)
     if value then return value end
     add_id(self, err.request_id)
     local seconds, begun
