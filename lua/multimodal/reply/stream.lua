@@ -45,8 +45,17 @@ local methods = {}
 -- `turn` says where a tool loop stands between two answers: "run" (the tools of `made`), "running", "open" (the next
 -- answer); false while an answer comes, and at the end.
 
+local function no_text()
+  return nil
+end
+
+--- The answer has come to its end: nothing of it is asked for any more.
+local function mark_over(self)
+  self.over, self.next_text = true, no_text
+end
+
 local function close_exchange(self)
-  self.over = true
+  mark_over(self)
   self.exchange:close()
 end
 
@@ -121,7 +130,7 @@ end
 local function succeed(self, neutral)
   local source = self.source
   local made = source:reply(neutral, "complete")
-  self.over = true
+  mark_over(self)
   self.exchange:leave()
   if source.steps and source.steps:wants(made) then
     if source.keep then source:keep(made) end
@@ -261,21 +270,18 @@ local function next_seen_text(self)
   end
 end
 
--- Most of a stream is text with nothing before it in the queue, and no hooks to see it, so that way is short.
+-- Most of a stream is text with nothing before it in the queue, and no hooks to see it, so that way is short. What is no
+-- text is still there when pull asks again.
 local function next_text(self)
   while true do
-    if self.queue or self.over then
+    local text = not self.queue and self.next_text(self.exchange)
+    if text then
+      text = self.text_delta(self.state, text)
+      if text ~= "" then return text end
+    else
       local thing, is_text = pull(self)
       if is_text or thing == nil then return thing end
       if thing.type == "text" then return thing.delta end
-    else
-      local text, why = self.next_text(self.exchange)
-      if not text then
-        take_other(self, why)
-      else
-        text = self.text_delta(self.state, text)
-        if text ~= "" then return text end
-      end
     end
   end
 end

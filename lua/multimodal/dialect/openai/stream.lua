@@ -156,7 +156,7 @@ end
 --- @return string text  what there is to tell of it
 function M.text_delta(state, text)
   local said = state.said
-  if not said or text == "" then return first_text(state, text) end
+  if not said then return first_text(state, text) end
   local n = said.n + 1
   said.n, said[n] = n, text
   return text
