@@ -81,7 +81,6 @@ local function begin(self, source)
   self.next_text, self.text_delta, self.state = source.exchange.next_text, source.dialect.text_delta, source:begin()
   self.silent = source.noted_text ~= nil
   if self.silent then self.next_text = noting(self, source, self.next_text) end
-  self.request_id = source:request_id()
   self.over, self.turn, self.made = false, false, nil
 end
 
@@ -379,6 +378,7 @@ function methods:close()
 end
 
 function Stream:__index(name)
+  if name == "request_id" then return self.source:request_id() end
   if name ~= "partial" then return methods[name] end
   if self.result then return self.result end
   if self.failure then return self.failure.partial end
@@ -416,6 +416,9 @@ function M.open(source)
     at = 1,
     hooked = (source.on_text or source.on_event) ~= nil,
     warnings = source.request and source.request.warnings or {},
+    -- What begin fills in: a table that grows would cost more.
+    source = source, exchange = false, dialect = false, next_text = false, text_delta = false, state = false,
+    silent = false, over = false, turn = false,
   }, Stream)
   begin(self, source)
   hold(self)
