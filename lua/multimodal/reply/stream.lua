@@ -190,12 +190,12 @@ local function receive(self)
   if self.dialect.ended(self.state) then finish(self) end
 end
 
---- The next of what was received and waits.
+--- The next of what was received and waits: events, no strings.
 local function unqueue(self)
   local event = self.queue[self.at]
   self.at = self.at + 1
   if event == nil then self.queue = false end
-  return event, type(event) == "string"
+  return event
 end
 
 --- What came instead of text: an event, or the end.
@@ -207,8 +207,8 @@ end
 local function pull(self)
   while true do
     if self.queue then
-      local event, is_text = unqueue(self)
-      if event ~= nil then return event, is_text end
+      local event = unqueue(self)
+      if event ~= nil then return event end
     elseif self.turn then
       go_on(self)
     elseif self.over then
@@ -398,9 +398,10 @@ local opens_with = { start = true, usage = true, finish = true, done = true }
 local function hold(self)
   local held = {}
   repeat
-    local thing = pull(self)
+    local thing, is_text = pull(self)
+    if is_text then thing = event_of(thing) end
     held[#held + 1] = thing
-  until thing == nil or type(thing) == "string" or not opens_with[thing.type]
+  until thing == nil or not opens_with[thing.type]
   for at = self.at, self.queue and #self.queue or 0 do held[#held + 1] = self.queue[at] end
   self.queue, self.at = held, 1
 end
