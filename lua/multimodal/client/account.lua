@@ -57,13 +57,12 @@ function M.refuse(options)
   return nil
 end
 
-local function each(client, options, add)
-  add(client.spent)
-  if options.budget then add(used_of(options.budget)) end
-end
-
 local function add_request(client, options, count)
-  each(client, options, function(spent) spent.requests = spent.requests + count end)
+  local spent = client.spent
+  spent.requests = spent.requests + count
+  if not options.budget then return end
+  local used_up = used_of(options.budget)
+  used_up.requests = used_up.requests + count
 end
 
 --- A request goes out. It is counted before anything of it waits, so that requests side by side count each other.
@@ -88,17 +87,22 @@ local function with_guess(usage, text)
   return guessed
 end
 
+local function add_usage(spent, usage)
+  for i = 1, #amounts do
+    local name = amounts[i]
+    local amount = usage[name]
+    if amount then spent[name] = spent[name] + amount end
+  end
+end
+
 --- Add what an answer cost.
 --- @param client multimodal.Client
 --- @param options table
 --- @param usage multimodal.Usage?
 --- @param text string   of the answer
 function M.settle(client, options, usage, text)
-  local told = client.spent
-  each(client, options, function(spent)
-    local all = spent == told and usage or spent ~= told and with_guess(usage, text) or {}
-    for _, name in ipairs(amounts) do spent[name] = spent[name] + (all[name] or 0) end
-  end)
+  if usage then add_usage(client.spent, usage) end
+  if options.budget then add_usage(used_of(options.budget), with_guess(usage, text)) end
 end
 
 return M

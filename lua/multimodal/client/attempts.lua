@@ -36,11 +36,12 @@ end
 --- @field exchange multimodal.Exchange?  likewise
 --- @field counted boolean?    likewise: by those who count requests
 
-local function new(options, request)
+local function new(options, request, operation)
   local driver = request and request.client.driver or driver_module.current()
   local now = options.clock and options.clock.now or driver.now
   return {
-    options = options, request = request, driver = driver, now = now, deadline = clocks.deadline(options, now()), count = 0,
+    options = options, request = request, operation = operation, driver = driver, now = now,
+    deadline = clocks.deadline(options, now()), count = 0, counted = false, exchange = nil,
   }
 end
 
@@ -174,9 +175,8 @@ end
 
 --- Make attempts until one brings something, or no other may follow.
 local function repeated(self, operation, once, read)
-  local function clean() abandon(self) end
   while true do
-    local value, err, unsent = jobs.guard(clean, once, self, read)
+    local value, err, unsent = jobs.guard(abandon, once, self, read)
     if value then return value end
     add_id(self, err.request_id)
     local seconds, begun
@@ -200,9 +200,7 @@ end
 --- @return T?
 --- @return multimodal.Error? err   of the last attempt
 function M.run(request, operation, read)
-  local self = new(request.options, request)
-  self.operation = operation
-  return repeated(self, operation, try, read)
+  return repeated(new(request.options, request, operation), operation, try, read)
 end
 
 local function counted(self, read)

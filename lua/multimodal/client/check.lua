@@ -80,12 +80,11 @@ end
 
 --- Pictures and speech are only made where they are asked for.
 local function warn_of_silence(options, warnings)
-  local asked = options.modalities or {}
-  if (options.aspect_ratio or options.image_size) and first_missing(asked, { "image" }) then
+  if (options.aspect_ratio or options.image_size) and first_missing(options.modalities or {}, { "image" }) then
     warnings[#warnings + 1] = "aspect_ratio and image_size say how a picture shall be, but modalities asks for none; "
       .. "write modalities = { \"image\", \"text\" }, or ai:image"
   end
-  if (options.voice or options.audio_format) and first_missing(asked, { "audio" }) then
+  if (options.voice or options.audio_format) and first_missing(options.modalities or {}, { "audio" }) then
     warnings[#warnings + 1] = "voice and audio_format say how speech shall be, but modalities asks for none; "
       .. "write modalities = { \"text\", \"audio\" }"
   end

@@ -78,7 +78,7 @@ local function body_of(value)
 end
 
 local function extend(list, more)
-  for _, item in ipairs(more or {}) do list[#list + 1] = item end
+  for i = 1, more and #more or 0 do list[#list + 1] = more[i] end
 end
 
 local function fail(client, options, err)
@@ -93,7 +93,7 @@ local function said_raw(client, options, written)
     error_class.misuse("model: expected a string, got nil; the request names none, nor does the client")
   end
   if type(value.model) == "string" then options = options_table.over(options, { model = value.model }) end
-  return { messages = {}, raw = value, options = options }
+  return { messages = {}, raw = value, options = options, stream = false }
 end
 
 --- A call without its result is refused by every gateway, and badly told by most.
@@ -108,12 +108,9 @@ end
 
 --- Messages with their media at hand; what is too large for a request is uploaded where that is wanted.
 local function resolved(client, list, options, warnings)
-  local dialect, profile = client.dialect, client.profile
-  local found, err = check_results(list, dialect)
+  local found, err = check_results(list, client.dialect)
   if not found then return nil, err end
-  found, err = resolve.messages(list, options, warnings, dialect.takes and function(part, place)
-    return dialect.takes(part, profile, place)
-  end)
+  found, err = resolve.messages(list, options, warnings, client)
   if not found or options.upload ~= "auto" then return found, err end
   local copy = {}
   extend(copy, found)
@@ -128,20 +125,24 @@ local function said_of(client, options, written, warnings)
   local fine
   fine, err = check.run(client, options, list, warnings)
   if not fine then return nil, err end
-  return { messages = list, options = options }
+  return { messages = list, options = options, stream = false }
 end
 
 --- Options of ai:video that say nothing in a chat.
 local of_video = {}
 for _, name in ipairs(options_table.video) do of_video[name] = name ~= "aspect_ratio" and name ~= "seed" end
 
-local function written_of(prompt, more)
-  local written = raws.is(prompt) and { raw = prompt, options = raws.written(prompt, more) } or prompts.new(prompt, more)
-  for name, value in pairs(written.options or {}) do
+local function refuse_video(options)
+  for name, value in pairs(options) do
     if of_video[name] and value then
       error_class.misuse(name .. ": an option of ai:video, not of a chat; a field of the body goes into extra = { ... }")
     end
   end
+end
+
+local function written_of(prompt, more)
+  local written = raws.is(prompt) and { raw = prompt, options = raws.written(prompt, more) } or prompts.new(prompt, more)
+  if written.options then refuse_video(written.options) end
   return written
 end
 
@@ -227,7 +228,7 @@ function methods:following(more)
   if options.tool_choice ~= "none" then options = options_table.over(options, { tool_choice = false }) end
   local messages, err = resolved(self.client, list, options, warnings)
   if not messages then return fail(self.client, options, err) end
-  return build(self.client, { messages = messages, options = options }, warnings, self.opens)
+  return build(self.client, { messages = messages, options = options, stream = false }, warnings, self.opens)
 end
 
 --- The body as a Lua table, media written out.
@@ -317,7 +318,7 @@ function methods:send()
   end)
   if not stream_of then return nil, err end
   if self.opens then return jobs.own(stream_of) end
-  return jobs.guard(function() stream_of:close() end, stream_of.reply, stream_of)
+  return jobs.guard(stream_of.close, stream_of.reply, stream_of)
 end
 
 function Request:__tostring()

@@ -46,9 +46,10 @@ local function fetching(options)
   return setmetatable(own, { __index = options })
 end
 
-local function resolve(part, options, warnings, i, j, takes)
+local function resolve(part, options, warnings, i, j, client)
   local taken, refusal = true, nil
-  if takes then taken, refusal = takes(part, at(i, j)) end
+  local takes = client and client.dialect.takes
+  if takes then taken, refusal = takes(part, client.profile, at(i, j)) end
   if not taken then return nil, refusal end
   if part.path and not part.blob and options.files == false then
     return fault({
@@ -88,12 +89,12 @@ local function copy_of(message)
 end
 
 --- The message with its media resolved: itself where nothing had to be opened, else a copy.
-local function resolve_message(message, options, warnings, i, takes)
+local function resolve_message(message, options, warnings, i, client)
   local resolved = message
   for j = 1, #message.content do
     local part = message.content[j]
     if media.is(part) then
-      local opened, err = resolve(part, options, warnings, i, j, takes)
+      local opened, err = resolve(part, options, warnings, i, j, client)
       if not opened then return nil, err end
       if opened ~= part and resolved == message then resolved = copy_of(message) end
       resolved.content[j] = opened
@@ -107,13 +108,13 @@ end
 --- @param list multimodal.Message[]
 --- @param options table
 --- @param warnings string[]  added to
---- @param takes? fun(part: multimodal.Media, place: string): boolean?, multimodal.Error?  whether the dialect has words for it at all
+--- @param client? multimodal.Client  asks its dialect whether it has words for a part at all
 --- @return multimodal.Message[]?
 --- @return multimodal.Error? err  names the part
-function M.messages(list, options, warnings, takes)
+function M.messages(list, options, warnings, client)
   local resolved = list
   for i = 1, #list do
-    local message, err = resolve_message(list[i], options, warnings, i, takes)
+    local message, err = resolve_message(list[i], options, warnings, i, client)
     if not message then return nil, err end
     if message ~= list[i] then
       if resolved == list then resolved = copied(list) end

@@ -141,11 +141,13 @@ end
 --- @return multimodal.Reply
 function Response:reply(neutral, outcome)
   local client = self.request.client
-  for _, choice in ipairs(neutral.choices) do
-    for _, part in ipairs(choice.parts) do equip(self, part) end
-  end
   local choices = neutral.choices
-  for i = 1, #choices do messages.adopt(choices[i].message) end
+  for i = 1, #choices do
+    local choice = choices[i]
+    local parts = choice.parts
+    for j = 1, #parts do equip(self, parts[j]) end
+    messages.adopt(choice.message)
+  end
   local made = reply.new(neutral, {
     outcome = outcome,
     gateway = client.name,
@@ -274,6 +276,7 @@ end
 
 local function is_stream(headers)
   local kind = headers["content-type"]
+  if kind == "application/json" then return false end
   return type(kind) == "string" and kind:lower():find("text/event-stream", 1, true) ~= nil
 end
 

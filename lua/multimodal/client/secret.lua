@@ -39,7 +39,7 @@ end
 --- @param value any
 --- @return any
 function M.reveal(value)
-  if M.is(value) then return value.ask or texts[value] end
+  if getmetatable(value) == Secret then return value.ask or texts[value] end
   return value
 end
 

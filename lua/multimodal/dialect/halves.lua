@@ -13,7 +13,7 @@ M.replacement = "\239\191\189"
 
 --- Whether the text of a chunk may hold half a pair: only then is there anything to do.
 local function torn(data)
-  return data:find("\\u[dD][89a-fA-F]") ~= nil
+  return data:find("\\u", 1, true) ~= nil and data:find("\\u[dD][89a-fA-F]") ~= nil
 end
 
 local function join(a, b, c, d)

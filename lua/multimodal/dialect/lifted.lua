@@ -62,12 +62,14 @@ function M.present(value)
   return text ~= "" and text or nil
 end
 
+local array_class = getmetatable(json.array {})
+
 --- A list to read, empty where there is none.
 --- @param value any
 --- @return table
 function M.list(value)
   if value == nil then return nothing end
-  if type(value) ~= "table" or M.is_mixed(value) then return nothing end
+  if getmetatable(value) ~= array_class and (type(value) ~= "table" or M.is_mixed(value)) then return nothing end
   return value[1] ~= nil and next(value, 1) == nil and value or json.closed(value)
 end
 

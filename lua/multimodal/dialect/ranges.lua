@@ -18,8 +18,10 @@ end
 --- @param profile multimodal.Profile
 --- @param warnings string[]   is appended to
 function M.warn(body, names, profile, warnings)
+  local limits = profile.limits
+  if not limits then return end
   for _, name in ipairs(names) do
-    local range = profile.limits and profile.limits[name]
+    local range = limits[name]
     if range and body[name] ~= nil then warn_of(name, body[name], range, profile, warnings) end
   end
 end

@@ -49,9 +49,11 @@ local knobs = { temperature = true, top_p = true, top_k = true, n = true, seed =
 --- @return table? options    a copy where one was left out
 --- @return multimodal.Error? err
 function M.accepted(options, names, profile, warnings)
+  local refuses = profile.refuses
+  if not refuses then return options end
   local kept = options
-  for _, name in ipairs(profile.refuses and names or {}) do
-    if options[name] and profile.refuses[name] then
+  for _, name in ipairs(names) do
+    if options[name] and refuses[name] then
       local message = M.who(profile) .. " does not take it; leave it out, or send it by extra"
       if not knobs[name] then return M.unsupported(name, message) end
       local fine, err = M.left_out(options, warnings, name, message)

@@ -204,8 +204,6 @@ local function field(message, name)
   return value
 end
 
-local nothing = {}
-
 local function calls_of(message)
   local calls = message.role == "assistant" and field(message, "tool_calls")
   return type(calls) == "table" and calls or nil
@@ -230,6 +228,17 @@ local function answered_from(list, from, by_turns)
   return answered
 end
 
+--- The first of some calls that is not answered.
+local function first_open(calls, answered)
+  for _, call in ipairs(calls) do
+    if type(call) == "table" and not answered[call.id or ""] then
+      local inner = type(call["function"]) == "table" and call["function"] or call
+      return tostring(call.id), tostring(inner.name)
+    end
+  end
+  return nil
+end
+
 --- The first call of a history that no message after it answers: before anything else is said, or where both sides speak by
 --- turns, in the turn after it.
 --- @param list multimodal.Message[]
@@ -240,12 +249,9 @@ end
 function M.unanswered(list, by_turns)
   for i = 1, #list do
     local calls = calls_of(list[i])
-    local answered = calls and answered_from(list, i + 1, by_turns)
-    for _, call in ipairs(calls or nothing) do
-      if type(call) == "table" and not answered[call.id or ""] then
-        local inner = type(call["function"]) == "table" and call["function"] or call
-        return i, tostring(call.id), tostring(inner.name)
-      end
+    if calls then
+      local id, name = first_open(calls, answered_from(list, i + 1, by_turns))
+      if id then return i, id, name end
     end
   end
   return nil

@@ -45,8 +45,17 @@ local methods = {}
 -- `turn` says where a tool loop stands between two answers: "run" (the tools of `made`), "running", "open" (the next
 -- answer); false while an answer comes, and at the end.
 
+local function no_text()
+  return nil
+end
+
+--- The answer has come to its end: nothing of it is asked for any more.
+local function mark_over(self)
+  self.over, self.next_text = true, no_text
+end
+
 local function close_exchange(self)
-  self.over = true
+  mark_over(self)
   self.exchange:close()
 end
 
@@ -72,7 +81,6 @@ local function begin(self, source)
   self.next_text, self.text_delta, self.state = source.exchange.next_text, source.dialect.text_delta, source:begin()
   self.silent = source.noted_text ~= nil
   if self.silent then self.next_text = noting(self, source, self.next_text) end
-  self.request_id = source:request_id()
   self.over, self.turn, self.made = false, false, nil
 end
 
@@ -121,7 +129,7 @@ end
 local function succeed(self, neutral)
   local source = self.source
   local made = source:reply(neutral, "complete")
-  self.over = true
+  mark_over(self)
   self.exchange:leave()
   if source.steps and source.steps:wants(made) then
     if source.keep then source:keep(made, nil, self.state) end
@@ -182,12 +190,12 @@ local function receive(self)
   if self.dialect.ended(self.state) then finish(self) end
 end
 
---- The next of what was received and waits.
+--- The next of what was received and waits: events, no strings.
 local function unqueue(self)
   local event = self.queue[self.at]
   self.at = self.at + 1
   if event == nil then self.queue = false end
-  return event, type(event) == "string"
+  return event
 end
 
 --- What came instead of text: an event, or the end.
@@ -199,8 +207,8 @@ end
 local function pull(self)
   while true do
     if self.queue then
-      local event, is_text = unqueue(self)
-      if event ~= nil then return event, is_text end
+      local event = unqueue(self)
+      if event ~= nil then return event end
     elseif self.turn then
       go_on(self)
     elseif self.over then
@@ -261,21 +269,18 @@ local function next_seen_text(self)
   end
 end
 
--- Most of a stream is text with nothing before it in the queue, and no hooks to see it, so that way is short.
+-- Most of a stream is text with nothing before it in the queue, and no hooks to see it, so that way is short. What is no
+-- text is still there when pull asks again.
 local function next_text(self)
   while true do
-    if self.queue or self.over then
+    local text = not self.queue and self.next_text(self.exchange)
+    if text then
+      text = self.text_delta(self.state, text)
+      if text ~= "" then return text end
+    else
       local thing, is_text = pull(self)
       if is_text or thing == nil then return thing end
       if thing.type == "text" then return thing.delta end
-    else
-      local text, why = self.next_text(self.exchange)
-      if not text then
-        take_other(self, why)
-      else
-        text = self.text_delta(self.state, text)
-        if text ~= "" then return text end
-      end
     end
   end
 end
@@ -373,6 +378,7 @@ function methods:close()
 end
 
 function Stream:__index(name)
+  if name == "request_id" then return self.source:request_id() end
   if name ~= "partial" then return methods[name] end
   if self.result then return self.result end
   if self.failure then return self.failure.partial end
@@ -392,9 +398,10 @@ local opens_with = { start = true, usage = true, finish = true, done = true }
 local function hold(self)
   local held = {}
   repeat
-    local thing = pull(self)
+    local thing, is_text = pull(self)
+    if is_text then thing = event_of(thing) end
     held[#held + 1] = thing
-  until thing == nil or type(thing) == "string" or not opens_with[thing.type]
+  until thing == nil or not opens_with[thing.type]
   for at = self.at, self.queue and #self.queue or 0 do held[#held + 1] = self.queue[at] end
   self.queue, self.at = held, 1
 end
@@ -410,6 +417,9 @@ function M.open(source)
     at = 1,
     hooked = (source.on_text or source.on_event) ~= nil,
     warnings = source.request and source.request.warnings or {},
+    -- What begin fills in: a table that grows would cost more.
+    source = source, exchange = false, dialect = false, next_text = false, text_delta = false, state = false,
+    silent = false, over = false, turn = false,
   }, Stream)
   begin(self, source)
   hold(self)

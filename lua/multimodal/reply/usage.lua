@@ -14,9 +14,11 @@ end
 -- Where numbers have a subtype, one that is whole already needs no second look.
 local kind_of, whole = math.type or type, math.type and "integer" or "number"
 
+local huge = math.huge
+
 local function tokens(value)
   if value == nil then return nil end
-  if kind_of(value) == whole and value >= 0 and value < math.huge then return value end
+  if kind_of(value) == whole and value >= 0 and value < huge then return value end
   value = amount(value)
   return value and integer(value)
 end

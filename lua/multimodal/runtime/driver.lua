@@ -10,7 +10,7 @@ local M = {}
 --- @field wake fun(self, token: table)                          kept when it comes before suspend
 --- @field spawn fun(self, fn: function, done: function, ...): table     a thread; done(token, ok, results... | err, traceback)
 --- @field drop fun(self, token: table): boolean                 take back a thread that has not run
---- @field wait fun(self, ready: fun(): any, deadline: number?, on_job: boolean?): boolean   where running() is nil
+--- @field wait fun(self, ready: fun(subject: any): any, deadline: number?, on_job: boolean?, subject: any): boolean  where running() is nil
 --- @field must_wait fun(self, on_job: boolean?)                 raise where a wait is refused: before work begins
 --- @field checkpoint fun(self)                                  raise if cancelled; make way when the step's budget is spent
 --- @field sleep fun(self, seconds: number)

@@ -241,7 +241,10 @@ end
 --- @param fn function
 --- @return multimodal.Job
 function M.new(parent, fn, ...)
-  local job = setmetatable({ status = "running", parent = parent, waiters = {} }, Job)
+  -- With room for what it gets in time: a table that grows would cost more.
+  local job = setmetatable({
+    status = "running", parent = parent, waiters = {}, token = nil, owned = nil, results = nil, settled = nil, ended = nil,
+  }, Job)
   job.token = driver.current():spawn(fn, settle, ...)
   job.token.job = job
   alive = alive + 1

@@ -85,21 +85,22 @@ function M.sleep(seconds)
   driver.current():sleep(math.max(0, seconds))
 end
 
-local function cleaned(clean, ok, ...)
+local function cleaned(clean, subject, ok, ...)
   if ok then return ... end
-  clean()
+  clean(subject)
   error((...), 0)
 end
 
---- Call a function; if it raises, `clean` puts right what it leaves behind, and the error goes on. Where none can be caught
---- across a wait (PUC 5.1 in a job) that is left to the collector.
+--- Call `fn(subject, ...)`; if it raises, `clean(subject)` puts right what it leaves behind, and the error goes on. Where none
+--- can be caught across a wait (PUC 5.1 in a job) that is left to the collector.
 --- @async
---- @param clean fun()   does not wait
+--- @param clean fun(subject: any)   does not wait
 --- @param fn function
+--- @param subject any
 --- @return ... any      fn's results
-function M.guard(clean, fn, ...)
-  if not compat.yields_across_pcall and driver.current():running() then return fn(...) end
-  return cleaned(clean, pcall(fn, ...))
+function M.guard(clean, fn, subject, ...)
+  if not compat.yields_across_pcall and driver.current():running() then return fn(subject, ...) end
+  return cleaned(clean, subject, pcall(fn, subject, ...))
 end
 
 --- Like coroutine.wrap, for generators that wait inside: the job that calls the generator is suspended.

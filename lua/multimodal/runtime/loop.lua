@@ -112,13 +112,13 @@ local function patience_until(self, deadline, io_only)
   return math.min(seconds or FOREVER, FOREVER)
 end
 
---- Run the loop until `ready()`; threads are resumed unless io_only.
-local function pump(self, ready, deadline, io_only)
-  while not ready() do
-    if not io_only then
+--- Run the loop until `ready(subject)`; threads are resumed unless io_only.
+local function pump(self, ready, subject, deadline, io_only)
+  while not ready(subject) do
+    if not io_only and self:has_work() then
       self:admit()
       self:turn()
-      if ready() then return true end
+      if ready(subject) then return true end
     end
     if deadline and self.now() >= deadline then return false end
     look(self, wake_readers(self) and 0 or patience_until(self, deadline, io_only))
@@ -139,14 +139,15 @@ end
 
 --- Wait where running() is nil: outside jobs by running the loop and the jobs; in a coroutine that is not ours, or where
 --- no yield is possible, by running the loop alone.
---- @param ready fun(): any
+--- @param ready fun(subject: any): any
 --- @param deadline number?
 --- @param on_job boolean?    a job makes it ready: raises "would deadlock" where no job is resumed
+--- @param subject any        of `ready`
 --- @return boolean ready     false: the deadline passed first
-function Loop:wait(ready, deadline, on_job)
-  if ready() then return true end
+function Loop:wait(ready, deadline, on_job, subject)
+  if ready(subject) then return true end
   self:must_wait(on_job)
-  return guarded(self, pump, ready, deadline, not self:outside())
+  return guarded(self, pump, ready, subject, deadline, not self:outside())
 end
 
 local function never()
@@ -160,8 +161,12 @@ function Loop:sleep(seconds)
   local token = self:running()
   if token and seconds <= 0 then return self:rest(token) end
   local deadline = self.now() + seconds
-  if not token then return guarded(self, pump, never, deadline, not self:outside()) end
+  if not token then return guarded(self, pump, never, nil, deadline, not self:outside()) end
   repeat self:suspend(token, deadline) until self.now() >= deadline
+end
+
+local function is_woken(token)
+  return token.woken
 end
 
 --- Wait until the exchange `id` may have something new.
@@ -177,9 +182,9 @@ function Loop:wait_exchange(id, exchange, deadline)
     waiting[id], token.exchange = nil, nil
     return
   end
-  local marker = {}
+  local marker = { woken = false }
   waiting[id] = marker
-  local ok, err = pcall(self.wait, self, function() return marker.woken end, deadline)
+  local ok, err = pcall(self.wait, self, is_woken, deadline, nil, marker)
   waiting[id] = nil
   if not ok then error(err, 0) end
 end

@@ -56,7 +56,10 @@ end
 --- `done(token, false, err, traceback)`, is called outside every thread.
 --- @return table token
 function Scheduler:spawn(fn, done, ...)
-  local token = { co = coroutine.create(call), done = done, arguments = compat.pack(fn, ...) }
+  local token = {
+    co = coroutine.create(call), done = done, arguments = compat.pack(fn, ...), woken = false, suspended = false,
+    cancelled = nil, exchange = nil, job = nil,
+  }
   push(self, token)
   return token
 end

@@ -17,13 +17,13 @@ local CLOSED = "the exchange was closed"
 --- What a call of the engine's exchange that brought no value means: true: look again, else the values to return.
 local function explain(self, why, deadline)
   if self.closed then return false, Error.new({ kind = "cancelled", message = CLOSED }) end
+  if why == nil or why == "event" then return false, why end
   if why == "again" then
     if deadline and self.loop.now() >= deadline then return false, "again" end
     self.loop:wait_exchange(self.id, self, deadline)
     return true
   end
-  if type(why) == "table" then return false, Error.new(why) end
-  return false, why
+  return false, Error.new(why)
 end
 
 --- Status and headers by lower-case name; waits for them.

@@ -20,7 +20,7 @@ Choice.__index = Choice
 function M.new(index, options, warn)
   return setmetatable({
     index = index, role = "assistant", meta = {}, message = {}, texts = {}, content = pieces.new(),
-    images = {}, is_new = content.memory(), calls = tool_calls.new(options, warn), warn = warn,
+    images = {}, calls = tool_calls.new(options, warn), warn = warn,
   }, Choice)
 end
 
@@ -106,6 +106,7 @@ end
 --- Take an image element unless it came before.
 --- @return boolean new
 function Choice:append_image(element)
+  self.is_new = self.is_new or content.memory()
   if not self.is_new(content.url_of(element)) then return false end
   self.images[#self.images + 1] = element
   return true

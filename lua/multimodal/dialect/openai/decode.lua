@@ -267,8 +267,12 @@ function M.decode(event)
   if event.type == "error" then return nil, failure.read(nil, nil, event) end
   local media_of = event.media
   local value, fault = json.decode(event.data, media_of and media_of[1] and { media = media_of } or nil)
-  if type(value) == "table" and value[1] ~= nil then value = value[1] end
-  if type(value) ~= "table" then return nil, failure.broken(event, fault) end
+  local is_table = type(value) == "table"
+  if is_table and value[1] ~= nil then
+    value = value[1]
+    is_table = type(value) == "table"
+  end
+  if not is_table then return nil, failure.broken(event, fault) end
   local err = failure.in_body(value, event)
   if err then return nil, err end
   return M.body(value, { complete = true, event = event }, event)

@@ -145,9 +145,10 @@ function M.encode(messages, prompt, profile, warnings)
     top_p = options.top_p or nil, top_k = options.top_k or nil, seed = options.seed or nil, n = options.n or nil,
     stop = stop and (type(stop) == "table" or profile.stop == "list") and array(stop) or stop or nil,
   }
-  local draft = { options = options, profile = profile, warnings = warnings }
   if options.max_tokens then body[profile.max_tokens_field or "max_tokens"] = options.max_tokens end
-  if options.reasoning then fine, err = add_reasoning(body, options.reasoning, draft) end
+  if options.reasoning then
+    fine, err = add_reasoning(body, options.reasoning, { options = options, profile = profile, warnings = warnings })
+  end
   if not fine then return nil, err end
   add_tools(body, options)
   if options.tool_choice then fine, err = add_choice(body, options.tool_choice, profile) end

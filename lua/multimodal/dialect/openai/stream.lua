@@ -14,12 +14,19 @@ local M = {}
 local next, type = next, type
 local present = lifted.present
 
+--- The fields of a body, with room for those that most gateways send.
+local function new_body(choices)
+  return {
+    choices = choices, id = nil, object = nil, created = nil, model = nil, system_fingerprint = nil, service_tier = nil, usage = nil,
+  }
+end
+
 --- A state for one stream.
 --- @param options? {skip_bad_chunks: boolean?, concat_names: boolean?}
 --- @return table
 function M.begin(options)
   return {
-    options = options or {}, raw = {}, choices = {}, order = {}, pictures = {}, warnings = {},
+    options = options or {}, raw = new_body(), choices = {}, order = {}, pictures = {}, warnings = {},
     fresh = true, images = 0,
     said = nil, -- the content that text goes to at once, while nothing but text comes
   }
@@ -156,7 +163,7 @@ end
 --- @return string text  what there is to tell of it
 function M.text_delta(state, text)
   local said = state.said
-  if not said or text == "" then return first_text(state, text) end
+  if not said then return first_text(state, text) end
   local n = said.n + 1
   said.n, said[n] = n, text
   return text
@@ -169,16 +176,20 @@ function M.ended(state)
   return state.done == true
 end
 
+local function before(a, b)
+  return a.index < b.index
+end
+
 --- The accumulated body, and what belongs to it.
 local function gather(state, over, complete)
   local choices, exact, calls = {}, {}, {}
-  table.sort(state.order, function(a, b) return a.index < b.index end)
+  if state.order[2] then table.sort(state.order, before) end
   for position, choice in ipairs(state.order) do
     choices[position], exact[position] = choice:build(over)
     calls[position] = {}
     for i, slot in ipairs(choice.calls.slots) do calls[position][i] = slot:call() end
   end
-  local raw, warnings = { choices = json.array(choices) }, {}
+  local raw, warnings = new_body(json.array(choices)), {}
   for name, value in pairs(state.raw) do raw[name] = value end
   for i, text in ipairs(state.warnings) do warnings[i] = text end
   return raw, {
