@@ -121,6 +121,7 @@ build = {
     ["multimodal.client.http"] = "lua/multimodal/client/http.lua",
     ["multimodal.client.image"] = "lua/multimodal/client/image.lua",
     ["multimodal.client.journal"] = "lua/multimodal/client/journal.lua",
+    ["multimodal.client.journal.book"] = "lua/multimodal/client/journal/book.lua",
     ["multimodal.client.journal.log"] = "lua/multimodal/client/journal/log.lua",
     ["multimodal.client.journal.media"] = "lua/multimodal/client/journal/media.lua",
     ["multimodal.client.journal.replay"] = "lua/multimodal/client/journal/replay.lua",

@@ -390,6 +390,21 @@ describe("the journal", function()
       assert.matches("^cgt%-3\ttrue\nmaybe_accepted.*not among 1", said)
     end)
 
+    it("sends none again that another process has found meanwhile", function()
+      run(start())
+      local real, locks = core.file_lock, 0
+      core.file_lock = function(file) -- luacheck: ignore 122
+        locks = locks + (file:find("journal.lock", 1, true) and 1 or 0)
+        if locks == 2 then assert.equal("cgt-5\ttrue", run(start(nil, "function() return 'cgt-5' end"))) end
+        return real(file)
+      end
+      local entry = require("multimodal.client.journal").begin({ journal = folder, resubmit = true }, {
+        kind = "video", once = true, method = "POST", url = "http://127.0.0.1:1/tasks", body = core.body { prompt = "pan" },
+      })
+      core.file_lock = real -- luacheck: ignore 122
+      assert.same({ "cgt-5", true }, { entry.task, entry.from_journal })
+    end)
+
     it("sends again what was refused, and not what may have been accepted", function()
       run(start(nil, nil, 'entry:failed { kind = "rate_limit", message = "slow down" }'))
       assert.equal("send\tfalse", run(start(nil, nil, 'entry:failed { kind = "network", message = "reset", maybe_accepted = true }')))
@@ -644,6 +659,28 @@ describe("the journal", function()
     s:script(answer "last")
     run [[print(ai:generate "Last".text)]]
     assert.equal("", shell("ls '" .. folder .. "' | grep run-"))
+  end)
+
+  it("waits for no lock when a stream is closed with its job", function()
+    local first = { server.head(200, { ["Content-Type"] = "text/event-stream" }),
+      'data: {"choices":[{"index":0,"delta":{"content":"A"}}]}\n\n', { stall = true } }
+    s:script(first)
+    s:script(server.sse { '{"choices":[{"index":0,"delta":{"content":"one"},"finish_reason":"stop"}]}', "[DONE]" })
+    local lock
+    mm.run(function()
+      local job = mm.spawn(function()
+        local stream = assert(ai:stream "Hi")
+        lock = assert(core.file_lock(path "journal.lock"))
+        return stream:reply()
+      end)
+      repeat mm.sleep(0.01) until lock or job.status ~= "running"
+      job:cancel()
+      job:wait()
+      lock:close()
+      mm.sleep(0.1)
+      assert.equal("one", assert(assert(ai:stream "Hi"):reply()).text)
+    end)
+    assert.matches('"kind":"cancelled"', child.read(path "journal.jsonl"), 1, true)
   end)
 
   it("gives a stream that was left unread to no other call of the run", function()

@@ -254,10 +254,9 @@ function Response:keep(made, event, state)
 end
 
 --- What was begun has failed.
---- @async
 --- @param err multimodal.Error
 function Response:lose(err)
-  if self.entry then self.entry:failed(err) end
+  if self.entry then self.entry:left(err) end
 end
 
 local function partial_of(self, err, outcome)

@@ -195,7 +195,7 @@ local function take_line(self, text, bad, take)
   if record and record.type == "cut" then return nil end
   if bad then return nil, select(2, damaged(self, self.line - 1, bad)) end
   if not record then
-    self.cuts[#self.cuts + 1] = text:sub(1, 2000)
+    self.cuts[#self.cuts + 1] = text:sub(1, 2000):gsub("%c", "?")
     return why
   end
   if self.line == 1 then return nil, select(2, check_first(self, record)) end
