@@ -260,6 +260,7 @@ describe("anthropic encode #small", function()
       body = sent(asked(2000, nil, 3000))
       assert.same({ { type = "enabled", budget_tokens = 2000 }, 3000 }, { body.thinking, body.max_tokens })
       assert.equal(6096, sent(asked(2000)).max_tokens)
+      assert.same({ 4096 + 16384, 50 }, { sent(asked "high").max_tokens, sent(asked("high", nil, 50)).max_tokens })
       assert.same({ type = "enabled", budget_tokens = 8192 }, sent(asked("medium", { reasoning = "budget" })).thinking)
       for model, budget in pairs { ["claude-sonnet-4-20250514"] = true, ["claude-3-7-sonnet-20250219"] = true, ["claude-opus-4-1"] = true,
         ["anthropic/claude-haiku-4.5"] = true, ["claude-sonnet-4-5-20250929"] = true, ["claude-opus-4-6"] = false,
@@ -281,6 +282,20 @@ describe("anthropic encode #small", function()
       local forced = asked "low"
       forced.options.tools, forced.options.tool_choice = tools, "required"
       refused(forced, "unsupported", "tool_choice", "reasons")
+    end)
+
+    it("no sampling while a model reasons, but for what changes nothing", function()
+      for name, value in pairs { temperature = 0.5, top_p = 0.5, top_k = 5 } do
+        local asked = { "Hi", reasoning = "low", [name] = value }
+        assert(refused(asked, "unsupported", name, 'check = "warn"').message:find("reasons", 1, true))
+        asked.check = "warn"
+        local body, warnings = sent(asked)
+        assert.same({ nil, 1 }, { body[name], #warnings })
+        asked.reasoning = "none"
+        assert.equal(value, sent(asked)[name])
+      end
+      local body = sent { "Hi", reasoning = 2000, temperature = 1, top_p = 0.95 }
+      assert.same({ 1, 0.95 }, { body.temperature, body.top_p })
     end)
 
     it("sampling only where it is set", function()

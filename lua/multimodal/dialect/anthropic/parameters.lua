@@ -156,7 +156,8 @@ end
 
 local efforts = { minimal = "low", low = "low", medium = "medium", high = "high", xhigh = "xhigh", max = "max" }
 
---- Tokens of thinking for each level, where a model knows budgets alone; with the usual max_tokens the most is 32 000.
+--- Tokens of thinking for each level: the budget of a model that knows no levels, and room where it does. With the usual
+--- max_tokens the most is 32 000.
 local budgets = { minimal = 1024, low = 2048, medium = 8192, high = 16384, xhigh = 24576, max = 27904 }
 
 --- Whether a model is known to take budgets and no levels: those before 4.6, "claude-3-7-sonnet-20250219" or
@@ -192,6 +193,8 @@ local function add_level(draft, level)
   if level == "minimal" then warn(draft, "reasoning: %s has no level below low, so low is asked for", who(draft.profile)) end
   draft.body.output_config = draft.body.output_config or {}
   draft.body.output_config.effort = efforts[level]
+  -- Thinking counts as output here too: without room for it an answer would end before it begins.
+  if not draft.options.max_tokens then draft.body.max_tokens = draft.body.max_tokens + budgets[level] end
   draft.body.thinking, draft.thinks = { type = "adaptive" }, true
   return true
 end
@@ -207,6 +210,24 @@ local function add_reasoning(draft)
   return add_level(draft, value)
 end
 
+--- What is drawn from while a model thinks is not for the user to say, but for these values.
+local function is_free(name, value)
+  return name == "temperature" and value == 1 or name == "top_p" and value >= 0.95
+end
+
+local function check_sampling(draft)
+  for _, name in ipairs(draft.thinks and { "temperature", "top_p", "top_k" } or {}) do
+    local value = draft.body[name]
+    if value ~= nil and not is_free(name, value) then
+      local fine, err = refuse.left_out(draft.options, draft.warnings, name,
+        ("%s takes none while a model reasons; write reasoning = \"none\", or leave it out"):format(who(draft.profile)))
+      if not fine then return nil, err end
+      draft.body[name] = nil
+    end
+  end
+  return true
+end
+
 --- A model that thinks cannot be made to call.
 local function check_forced(draft)
   local choice = draft.body.tool_choice
@@ -215,7 +236,7 @@ local function check_forced(draft)
     who(draft.profile) .. " cannot make a model call a tool while it reasons; write reasoning = \"none\", or leave the choice to it")
 end
 
-local steps = { add_sampling, check_output, add_reasoning, add_schema, check_forced }
+local steps = { add_sampling, check_output, add_reasoning, check_sampling, add_schema, check_forced }
 
 --- The request body of turns and options. `false` is an option that was taken away.
 --- @param messages table
