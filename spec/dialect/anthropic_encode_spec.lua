@@ -5,6 +5,7 @@ local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
 local schemas = require("multimodal.prompt.schema")
 local support = require("dialect.support")
+local tools_of = require("multimodal.prompt.tools")
 
 local golden = support.json("anthropic/prompt.json")
 local plain_profile = { name = "plain", headers = { ["anthropic-version"] = "2023-06-01" } }
@@ -189,8 +190,23 @@ describe("anthropic encode #small", function()
       local search = { type = "web_search_20250305", name = "web_search" }
       prompt.options.tools = { { name = "f", strict = true, extra = { cache_control = { type = "ephemeral" } } }, search }
       assert.same({ { name = "f", strict = true, cache_control = { type = "ephemeral" }, input_schema = { type = "object",
-        properties = {} } },
+        properties = {}, additionalProperties = false } },
         search }, sent(prompt).tools)
+    end)
+
+    it("no words in the parameters of a strict tool that are refused there", function()
+      local parameters = { type = "object", properties = { a = { type = "integer", minimum = 0 } }, required = { "a" } }
+      local function asked(strict, check)
+        local prompt = prompt_of "Hi"
+        prompt.options.tools, prompt.options.check = { tools_of.new { name = "f", parameters = parameters, strict = strict } }, check
+        return prompt
+      end
+      refused(asked(true), "unsupported", "tools[1]", "arguments.a: minimum")
+      local body, warnings = sent(asked(true, "warn"))
+      assert.same({ type = "object", properties = { a = { type = "integer" } }, required = { "a" }, additionalProperties = false },
+        body.tools[1].input_schema)
+      assert.equal(2, #warnings)
+      assert.same(parameters, sent(asked()).tools[1].input_schema)
     end)
 
     it("the choice of a tool, and one call at a time", function()

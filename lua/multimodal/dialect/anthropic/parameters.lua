@@ -67,13 +67,54 @@ local function check_output(draft)
   return true
 end
 
-local function tool_of(tool)
+--- The schema as it goes out, and as a table to look into.
+local function given_schema(option)
+  local is_ours = type(option) == "table" and option.schema ~= nil
+  local wire = is_ours and option.schema or option
+  local value = is_ours and option.value or wire
+  if type(value) ~= "table" then value = type(wire) == "userdata" and json.decode(tostring(json.encode(wire))) or wire end
+  return wire, value
+end
+
+--- A schema without what is refused there; a word that is refused is an error, or left out, as `check` says. What comes
+--- is checked here against all of it.
+--- @param draft multimodal.anthropic.Draft
+--- @param option any
+--- @param place string   "schema"
+--- @param root string    what it describes: "data"
+local function fitted_schema(draft, option, place, root)
+  local wire, value = given_schema(option)
+  local fitted, faults, changes = schemas.fit(value, root)
+  if faults[1] then
+    local check = draft.options.check
+    if check ~= "warn" and check ~= "off" and check ~= false then
+      return unsupported(place, ("%s takes no %s; leave it out, or pass check = \"warn\", which asks without it and checks the %s")
+        :format(who(draft.profile), table.concat(faults, ", "), root))
+    end
+    for _, fault in ipairs(check == "warn" and faults or {}) do
+      warn(draft, "%s: %s was left out for %s; the %s checked all the same", place, fault, who(draft.profile),
+        root == "data" and "reply is" or root .. " are")
+    end
+  end
+  for _, change in ipairs(changes) do warn(draft, "%s: %s", place, change) end
+  if not faults[1] and not changes[1] then return wire end
+  return fitted
+end
+
+--- A tool on the wire; the parameters of a strict one as the server takes them.
+local function tool_of(tool, draft, place)
   if tool.type ~= nil and tool["function"] == nil then return tool end
   local inner = tool["function"] or tool
-  local made = {
-    name = inner.name, description = inner.description, strict = inner.strict,
-    input_schema = inner.parameters or { type = "object", properties = {} },
-  }
+  local schema = inner.parameters
+  if schema == nil then
+    schema = { type = "object", properties = {} }
+    if inner.strict then schema.additionalProperties = false end
+  elseif inner.strict then
+    local err
+    schema, err = fitted_schema(draft, inner.schema or schema, place, "arguments")
+    if not schema then return nil, err end
+  end
+  local made = { name = inner.name, description = inner.description, strict = inner.strict, input_schema = schema }
   return fields.extend(made, tool.extra)
 end
 
@@ -91,7 +132,11 @@ local function add_tools(draft)
   local tools = options.tools
   if tools and tools[1] then
     local list = {}
-    for i, tool in ipairs(tools) do list[i] = tool_of(tool) end
+    for i, tool in ipairs(tools) do
+      local err
+      list[i], err = tool_of(tool, draft, ("tools[%d]"):format(i))
+      if not list[i] then return nil, err end
+    end
     body.tools = json.array(list)
   end
   if options.tool_choice then body.tool_choice = choice_of(options.tool_choice) end
@@ -99,35 +144,7 @@ local function add_tools(draft)
     body.tool_choice = body.tool_choice or { type = "auto" }
     if body.tool_choice.type ~= "none" then body.tool_choice.disable_parallel_tool_use = true end
   end
-end
-
---- The schema as it goes out, and what it is called.
-local function given_schema(option)
-  local is_ours = type(option) == "table" and option.schema ~= nil
-  local wire = is_ours and option.schema or option
-  local value = is_ours and option.value or wire
-  if type(value) ~= "table" then value = type(wire) == "userdata" and json.decode(tostring(json.encode(wire))) or wire end
-  return wire, value
-end
-
---- The schema without what is refused there; a word that is refused is an error, or left out, as `check` says. The reply
---- is checked here against all of it.
-local function fitted_schema(draft, option)
-  local wire, value = given_schema(option)
-  local fitted, faults, changes = schemas.fit(value)
-  if faults[1] then
-    local check = draft.options.check
-    if check ~= "warn" and check ~= "off" and check ~= false then
-      return unsupported("schema", ("%s takes no %s; leave it out, or pass check = \"warn\", which asks without it and checks the reply")
-        :format(who(draft.profile), table.concat(faults, ", ")))
-    end
-    for _, fault in ipairs(check == "warn" and faults or {}) do
-      warn(draft, "schema: %s was left out for %s; the reply is checked all the same", fault, who(draft.profile))
-    end
-  end
-  for _, change in ipairs(changes) do warn(draft, "schema: %s", change) end
-  if not faults[1] and not changes[1] then return wire end
-  return fitted
+  return true
 end
 
 --- By a tool that must be called and whose arguments are the answer, for models that know no format.
@@ -147,7 +164,7 @@ local function add_schema(draft)
     add_answer_tool(draft, wire, type(option) == "table" and option.schema and option.description or nil)
     return true
   end
-  local schema, err = fitted_schema(draft, option)
+  local schema, err = fitted_schema(draft, option, "schema", "data")
   if not schema then return nil, err end
   draft.body.output_config = draft.body.output_config or {}
   draft.body.output_config.format = { type = "json_schema", schema = schema }
@@ -236,7 +253,7 @@ local function check_forced(draft)
     who(draft.profile) .. " cannot make a model call a tool while it reasons; write reasoning = \"none\", or leave the choice to it")
 end
 
-local steps = { add_sampling, check_output, add_reasoning, check_sampling, add_schema, check_forced }
+local steps = { add_tools, add_sampling, check_output, add_reasoning, check_sampling, add_schema, check_forced }
 
 --- The request body of turns and options. `false` is an option that was taken away.
 --- @param messages table
@@ -253,7 +270,6 @@ function M.encode(messages, system, prompt, profile, warnings)
     max_tokens = options.max_tokens or profile.default_max_tokens or usual_max_tokens,
     stream = prompt.stream or nil,
   } }
-  add_tools(draft)
   for _, step in ipairs(steps) do
     local fine, err = step(draft)
     if not fine then return nil, err end
