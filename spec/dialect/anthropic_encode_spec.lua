@@ -209,6 +209,12 @@ describe("anthropic encode #small", function()
       assert.same(parameters, sent(asked()).tools[1].input_schema)
     end)
 
+    it("no choice where there are no tools to choose from", function()
+      for _, choice in ipairs { "auto", "none" } do assert.is_nil(sent({ "Hi", tool_choice = choice }).tool_choice) end
+      local search = { type = "web_search_20250305", name = "web_search" }
+      assert.same({ type = "none" }, sent({ "Hi", tool_choice = "none", extra = { tools = { search } } }).tool_choice)
+    end)
+
     it("the choice of a tool, and one call at a time", function()
       local function choice(value, parallel)
         local prompt = prompt_of "Hi"

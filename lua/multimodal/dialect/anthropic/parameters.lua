@@ -139,7 +139,10 @@ local function add_tools(draft)
     end
     body.tools = json.array(list)
   end
-  if options.tool_choice then body.tool_choice = choice_of(options.tool_choice) end
+  local choice, offered = options.tool_choice, body.tools or options.extra and options.extra.tools
+  -- Without tools it is refused, and these say nothing.
+  local idle = not offered and (choice == "auto" or choice == "none")
+  if choice and not idle then body.tool_choice = choice_of(choice) end
   if options.parallel_tools == false and body.tools then
     body.tool_choice = body.tool_choice or { type = "auto" }
     if body.tool_choice.type ~= "none" then body.tool_choice.disable_parallel_tool_use = true end
