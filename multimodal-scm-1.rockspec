@@ -174,6 +174,7 @@ build = {
     ["multimodal.dialect.anthropic.stream"] = "lua/multimodal/dialect/anthropic/stream.lua",
     ["multimodal.dialect.anthropic.turns"] = "lua/multimodal/dialect/anthropic/turns.lua",
     ["multimodal.dialect.anthropic.usage"] = "lua/multimodal/dialect/anthropic/usage.lua",
+    ["multimodal.dialect.chat_parts"] = "lua/multimodal/dialect/chat_parts.lua",
     ["multimodal.dialect.failure"] = "lua/multimodal/dialect/failure.lua",
     ["multimodal.dialect.fields"] = "lua/multimodal/dialect/fields.lua",
     ["multimodal.dialect.gemini"] = "lua/multimodal/dialect/gemini.lua",

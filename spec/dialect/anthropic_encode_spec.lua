@@ -5,6 +5,7 @@ local media = require("multimodal.media")
 local messages = require("multimodal.prompt.messages")
 local schemas = require("multimodal.prompt.schema")
 local support = require("dialect.support")
+local tools_of = require("multimodal.prompt.tools")
 
 local golden = support.json("anthropic/prompt.json")
 local plain_profile = { name = "plain", headers = { ["anthropic-version"] = "2023-06-01" } }
@@ -189,8 +190,29 @@ describe("anthropic encode #small", function()
       local search = { type = "web_search_20250305", name = "web_search" }
       prompt.options.tools = { { name = "f", strict = true, extra = { cache_control = { type = "ephemeral" } } }, search }
       assert.same({ { name = "f", strict = true, cache_control = { type = "ephemeral" }, input_schema = { type = "object",
-        properties = {} } },
+        properties = {}, additionalProperties = false } },
         search }, sent(prompt).tools)
+    end)
+
+    it("no words in the parameters of a strict tool that are refused there", function()
+      local parameters = { type = "object", properties = { a = { type = "integer", minimum = 0 } }, required = { "a" } }
+      local function asked(strict, check)
+        local prompt = prompt_of "Hi"
+        prompt.options.tools, prompt.options.check = { tools_of.new { name = "f", parameters = parameters, strict = strict } }, check
+        return prompt
+      end
+      refused(asked(true), "unsupported", "tools[1]", "arguments.a: minimum")
+      local body, warnings = sent(asked(true, "warn"))
+      assert.same({ type = "object", properties = { a = { type = "integer" } }, required = { "a" }, additionalProperties = false },
+        body.tools[1].input_schema)
+      assert.equal(2, #warnings)
+      assert.same(parameters, sent(asked()).tools[1].input_schema)
+    end)
+
+    it("no choice where there are no tools to choose from", function()
+      for _, choice in ipairs { "auto", "none" } do assert.is_nil(sent({ "Hi", tool_choice = choice }).tool_choice) end
+      local search = { type = "web_search_20250305", name = "web_search" }
+      assert.same({ type = "none" }, sent({ "Hi", tool_choice = "none", extra = { tools = { search } } }).tool_choice)
     end)
 
     it("the choice of a tool, and one call at a time", function()
@@ -260,6 +282,7 @@ describe("anthropic encode #small", function()
       body = sent(asked(2000, nil, 3000))
       assert.same({ { type = "enabled", budget_tokens = 2000 }, 3000 }, { body.thinking, body.max_tokens })
       assert.equal(6096, sent(asked(2000)).max_tokens)
+      assert.same({ 4096 + 16384, 50 }, { sent(asked "high").max_tokens, sent(asked("high", nil, 50)).max_tokens })
       assert.same({ type = "enabled", budget_tokens = 8192 }, sent(asked("medium", { reasoning = "budget" })).thinking)
       for model, budget in pairs { ["claude-sonnet-4-20250514"] = true, ["claude-3-7-sonnet-20250219"] = true, ["claude-opus-4-1"] = true,
         ["anthropic/claude-haiku-4.5"] = true, ["claude-sonnet-4-5-20250929"] = true, ["claude-opus-4-6"] = false,
@@ -281,6 +304,20 @@ describe("anthropic encode #small", function()
       local forced = asked "low"
       forced.options.tools, forced.options.tool_choice = tools, "required"
       refused(forced, "unsupported", "tool_choice", "reasons")
+    end)
+
+    it("no sampling while a model reasons, but for what changes nothing", function()
+      for name, value in pairs { temperature = 0.5, top_p = 0.5, top_k = 5 } do
+        local asked = { "Hi", reasoning = "low", [name] = value }
+        assert(refused(asked, "unsupported", name, 'check = "warn"').message:find("reasons", 1, true))
+        asked.check = "warn"
+        local body, warnings = sent(asked)
+        assert.same({ nil, 1 }, { body[name], #warnings })
+        asked.reasoning = "none"
+        assert.equal(value, sent(asked)[name])
+      end
+      local body = sent { "Hi", reasoning = 2000, temperature = 1, top_p = 0.95 }
+      assert.same({ 1, 0.95 }, { body.temperature, body.top_p })
     end)
 
     it("sampling only where it is set", function()

@@ -100,7 +100,7 @@ describe("gemini encode #small", function()
     local own = { gateway = { name = "own", like = "google", base_url = "https://h", links = false } }
     assert(refused({ mm.image "https://h/a.png" }, own).message:find("fetch = true", 1, true))
     assert.equal("unsupported", refused({ mm.file { file_id = "file-abc" } }).kind)
-    assert.equal("unsupported", refused({ { type = "image_url", image_url = { url = "https://h" } } }).kind)
+    assert.equal("unsupported", refused({ { type = "image", source = { type = "url", url = "https://h/a.png" } } }).kind)
   end)
 
   it("says which piece of a video is looked at", function()
@@ -131,6 +131,33 @@ describe("gemini encode #small", function()
   it("takes parts and messages in its own form", function()
     assert.same({ { executableCode = { code = "1" } } }, parts { { type = "gemini", executableCode = { code = "1" } } })
     assert.same({ { text = "Hi" } }, parts { messages = { { role = "user", parts = { { text = "Hi" } } } } })
+  end)
+
+  it("reads parts that were written for OpenAI's chat", function()
+    local list = parts { { type = "image_url", image_url = { url = "data:image/png;base64,iVBORw0KGgo=" } },
+      { type = "image_url", image_url = { url = "https://h/a.png" } },
+      { type = "input_audio", input_audio = { data = "AAAA", format = "mp3" } },
+      { type = "video_url", video_url = { url = "https://h/a.mp4" } },
+      { type = "file", file = { filename = "a.pdf", file_data = "data:application/pdf;base64,JVBERi0=" } } }
+    assert.same({
+      { inlineData = { mimeType = "image/png", data = "iVBORw0KGgo=" } },
+      { fileData = { mimeType = "image/png", fileUri = "https://h/a.png" } },
+      { inlineData = { mimeType = "audio/mp3", data = "AAAA" } }, { fileData = { mimeType = "video/mp4", fileUri = "https://h/a.mp4" } },
+      { inlineData = { mimeType = "application/pdf", data = "JVBERi0=" } },
+    }, list)
+    local err = refused { "Hi", { type = "image_url", image_url = { url = 5 } } }
+    assert.same({ "unsupported", "messages[1].content[2]" }, { err.kind, err.part })
+  end)
+
+  it("says what is further in a tool, and leaves marks for another's cache out", function()
+    local mark = { cache_control = { type = "ephemeral" } }
+    local body, req = sent { mm.text("Hi", mark), mm.image { bytes = png, extra = mark }, system = { mm.text("S", mark) }, tools = {
+      mm.tool { name = "f", extra = { cache_control = mark.cache_control, behavior = "BLOCKING" } } } }
+    assert.same({ { text = "Hi" }, { inlineData = { mimeType = "image/png", data = "iVBORw0KGgo=" } } }, body.contents[1].parts)
+    assert.same({ parts = { { text = "S" } } }, body.systemInstruction)
+    assert.same({ { name = "f", behavior = "BLOCKING" } }, body.tools[1].functionDeclarations)
+    assert.equal(4, #req.warnings)
+    assert(req.warnings[1]:find("cache_control", 1, true))
   end)
 
   it("says every option in generationConfig", function()

@@ -178,6 +178,11 @@ describe("the table #small", function()
         { O = no, openrouter = no, A = no, vertex = no, G = link(mime, googles) })
     end
   end
+  it("a message in Gemini's own form", function()
+    local prompt = { messages = { mm.user "a", { role = "user", parts = { { text = "b" } } } } }
+    assert.same({ { text = "a" }, { text = "b" } }, assert(request("G", prompt)):json().contents[1].parts)
+    for _, who in ipairs { "O", "A" } do refused(who, prompt, "unsupported", "messages[2]") end
+  end)
   row("a gs:// link", { "x", mm.image "gs://b/a.png" }, last_part, { O = no, G = no, A = no, vertex = link("image/png", "gs://b/a.png") })
   row("an s3:// link", { "x", mm.image "s3://b/a.png" }, last_part, { O = no, G = no, A = no, gdc = image_url "s3://b/a.png" })
   row("audio by its bytes", { "x", mm.audio { bytes = wav } }, last_part, {

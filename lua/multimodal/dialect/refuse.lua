@@ -1,5 +1,5 @@
 --- How a dialect says no: to what it has no word for, and to what is wrong in a prompt.
---- Names: unsupported bad left_out accepted unspoken elsewhere who.
+--- Names: unsupported bad left_out accepted unspoken unspoken_message elsewhere who.
 local error_class = require("multimodal.error")
 local links = require("multimodal.dialect.links")
 
@@ -78,6 +78,17 @@ function M.unspoken(part, place, dialect)
   if part.type ~= "gemini" then return true end
   return M.unsupported(place, ("a part in Gemini's own form cannot be said in the %s dialect; write mm.text, mm.image and the like"):format(
     dialect))
+end
+
+--- A message in Gemini's own form, whose parts stand beside our fields, where another dialect is spoken.
+--- @param message multimodal.Message
+--- @param place string
+--- @param dialect string   "openai"
+--- @return boolean? fine
+--- @return multimodal.Error? err
+function M.unspoken_message(message, place, dialect)
+  if type(message.extra) ~= "table" or type(message.extra.parts) ~= "table" then return true end
+  return M.unsupported(place, ("a message in Gemini's own form cannot be said in the %s dialect; write mm.user { ... }"):format(dialect))
 end
 
 --- A file that was uploaded to Google, where another dialect is spoken.

@@ -67,13 +67,54 @@ local function check_output(draft)
   return true
 end
 
-local function tool_of(tool)
+--- The schema as it goes out, and as a table to look into.
+local function given_schema(option)
+  local is_ours = type(option) == "table" and option.schema ~= nil
+  local wire = is_ours and option.schema or option
+  local value = is_ours and option.value or wire
+  if type(value) ~= "table" then value = type(wire) == "userdata" and json.decode(tostring(json.encode(wire))) or wire end
+  return wire, value
+end
+
+--- A schema without what is refused there; a word that is refused is an error, or left out, as `check` says. What comes
+--- is checked here against all of it.
+--- @param draft multimodal.anthropic.Draft
+--- @param option any
+--- @param place string   "schema"
+--- @param root string    what it describes: "data"
+local function fitted_schema(draft, option, place, root)
+  local wire, value = given_schema(option)
+  local fitted, faults, changes = schemas.fit(value, root)
+  if faults[1] then
+    local check = draft.options.check
+    if check ~= "warn" and check ~= "off" and check ~= false then
+      return unsupported(place, ("%s takes no %s; leave it out, or pass check = \"warn\", which asks without it and checks the %s")
+        :format(who(draft.profile), table.concat(faults, ", "), root))
+    end
+    for _, fault in ipairs(check == "warn" and faults or {}) do
+      warn(draft, "%s: %s was left out for %s; the %s checked all the same", place, fault, who(draft.profile),
+        root == "data" and "reply is" or root .. " are")
+    end
+  end
+  for _, change in ipairs(changes) do warn(draft, "%s: %s", place, change) end
+  if not faults[1] and not changes[1] then return wire end
+  return fitted
+end
+
+--- A tool on the wire; the parameters of a strict one as the server takes them.
+local function tool_of(tool, draft, place)
   if tool.type ~= nil and tool["function"] == nil then return tool end
   local inner = tool["function"] or tool
-  local made = {
-    name = inner.name, description = inner.description, strict = inner.strict,
-    input_schema = inner.parameters or { type = "object", properties = {} },
-  }
+  local schema = inner.parameters
+  if schema == nil then
+    schema = { type = "object", properties = {} }
+    if inner.strict then schema.additionalProperties = false end
+  elseif inner.strict then
+    local err
+    schema, err = fitted_schema(draft, inner.schema or schema, place, "arguments")
+    if not schema then return nil, err end
+  end
+  local made = { name = inner.name, description = inner.description, strict = inner.strict, input_schema = schema }
   return fields.extend(made, tool.extra)
 end
 
@@ -91,43 +132,22 @@ local function add_tools(draft)
   local tools = options.tools
   if tools and tools[1] then
     local list = {}
-    for i, tool in ipairs(tools) do list[i] = tool_of(tool) end
+    for i, tool in ipairs(tools) do
+      local err
+      list[i], err = tool_of(tool, draft, ("tools[%d]"):format(i))
+      if not list[i] then return nil, err end
+    end
     body.tools = json.array(list)
   end
-  if options.tool_choice then body.tool_choice = choice_of(options.tool_choice) end
+  local choice, offered = options.tool_choice, body.tools or options.extra and options.extra.tools
+  -- Without tools it is refused, and these say nothing.
+  local idle = not offered and (choice == "auto" or choice == "none")
+  if choice and not idle then body.tool_choice = choice_of(choice) end
   if options.parallel_tools == false and body.tools then
     body.tool_choice = body.tool_choice or { type = "auto" }
     if body.tool_choice.type ~= "none" then body.tool_choice.disable_parallel_tool_use = true end
   end
-end
-
---- The schema as it goes out, and what it is called.
-local function given_schema(option)
-  local is_ours = type(option) == "table" and option.schema ~= nil
-  local wire = is_ours and option.schema or option
-  local value = is_ours and option.value or wire
-  if type(value) ~= "table" then value = type(wire) == "userdata" and json.decode(tostring(json.encode(wire))) or wire end
-  return wire, value
-end
-
---- The schema without what is refused there; a word that is refused is an error, or left out, as `check` says. The reply
---- is checked here against all of it.
-local function fitted_schema(draft, option)
-  local wire, value = given_schema(option)
-  local fitted, faults, changes = schemas.fit(value)
-  if faults[1] then
-    local check = draft.options.check
-    if check ~= "warn" and check ~= "off" and check ~= false then
-      return unsupported("schema", ("%s takes no %s; leave it out, or pass check = \"warn\", which asks without it and checks the reply")
-        :format(who(draft.profile), table.concat(faults, ", ")))
-    end
-    for _, fault in ipairs(check == "warn" and faults or {}) do
-      warn(draft, "schema: %s was left out for %s; the reply is checked all the same", fault, who(draft.profile))
-    end
-  end
-  for _, change in ipairs(changes) do warn(draft, "schema: %s", change) end
-  if not faults[1] and not changes[1] then return wire end
-  return fitted
+  return true
 end
 
 --- By a tool that must be called and whose arguments are the answer, for models that know no format.
@@ -147,7 +167,7 @@ local function add_schema(draft)
     add_answer_tool(draft, wire, type(option) == "table" and option.schema and option.description or nil)
     return true
   end
-  local schema, err = fitted_schema(draft, option)
+  local schema, err = fitted_schema(draft, option, "schema", "data")
   if not schema then return nil, err end
   draft.body.output_config = draft.body.output_config or {}
   draft.body.output_config.format = { type = "json_schema", schema = schema }
@@ -156,7 +176,8 @@ end
 
 local efforts = { minimal = "low", low = "low", medium = "medium", high = "high", xhigh = "xhigh", max = "max" }
 
---- Tokens of thinking for each level, where a model knows budgets alone; with the usual max_tokens the most is 32 000.
+--- Tokens of thinking for each level: the budget of a model that knows no levels, and room where it does. With the usual
+--- max_tokens the most is 32 000.
 local budgets = { minimal = 1024, low = 2048, medium = 8192, high = 16384, xhigh = 24576, max = 27904 }
 
 --- Whether a model is known to take budgets and no levels: those before 4.6, "claude-3-7-sonnet-20250219" or
@@ -192,6 +213,8 @@ local function add_level(draft, level)
   if level == "minimal" then warn(draft, "reasoning: %s has no level below low, so low is asked for", who(draft.profile)) end
   draft.body.output_config = draft.body.output_config or {}
   draft.body.output_config.effort = efforts[level]
+  -- Thinking counts as output here too: without room for it an answer would end before it begins.
+  if not draft.options.max_tokens then draft.body.max_tokens = draft.body.max_tokens + budgets[level] end
   draft.body.thinking, draft.thinks = { type = "adaptive" }, true
   return true
 end
@@ -207,6 +230,24 @@ local function add_reasoning(draft)
   return add_level(draft, value)
 end
 
+--- What is drawn from while a model thinks is not for the user to say, but for these values.
+local function is_free(name, value)
+  return name == "temperature" and value == 1 or name == "top_p" and value >= 0.95
+end
+
+local function check_sampling(draft)
+  for _, name in ipairs(draft.thinks and { "temperature", "top_p", "top_k" } or {}) do
+    local value = draft.body[name]
+    if value ~= nil and not is_free(name, value) then
+      local fine, err = refuse.left_out(draft.options, draft.warnings, name,
+        ("%s takes none while a model reasons; write reasoning = \"none\", or leave it out"):format(who(draft.profile)))
+      if not fine then return nil, err end
+      draft.body[name] = nil
+    end
+  end
+  return true
+end
+
 --- A model that thinks cannot be made to call.
 local function check_forced(draft)
   local choice = draft.body.tool_choice
@@ -215,7 +256,7 @@ local function check_forced(draft)
     who(draft.profile) .. " cannot make a model call a tool while it reasons; write reasoning = \"none\", or leave the choice to it")
 end
 
-local steps = { add_sampling, check_output, add_reasoning, add_schema, check_forced }
+local steps = { add_tools, add_sampling, check_output, add_reasoning, check_sampling, add_schema, check_forced }
 
 --- The request body of turns and options. `false` is an option that was taken away.
 --- @param messages table
@@ -232,7 +273,6 @@ function M.encode(messages, system, prompt, profile, warnings)
     max_tokens = options.max_tokens or profile.default_max_tokens or usual_max_tokens,
     stream = prompt.stream or nil,
   } }
-  add_tools(draft)
   for _, step in ipairs(steps) do
     local fine, err = step(draft)
     if not fine then return nil, err end

@@ -1,5 +1,6 @@
 --- Content parts as blocks of the Messages dialect; what it cannot say is an error that names the part.
 --- Names: encode takes who.
+local chat_parts = require("multimodal.dialect.chat_parts")
 local error_class = require("multimodal.error")
 local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
@@ -135,42 +136,13 @@ function M.takes(part, profile, place)
   return unsupported(place, ("%s takes no %s; %s"):format(who(profile), part.kind, instead[part.kind]))
 end
 
---- A part in the form of OpenAI's chat, as users write it by hand, as a part of ours.
-local from_chat = {}
-
-function from_chat.image_url(part)
-  local url = part.image_url
-  if type(url) == "table" then url = url.url end
-  if type(url) ~= "string" then return nil end
-  if url:find("^%s*[Dd][Aa][Tt][Aa]:") then return (media.new("image", { data_url = url }):opened()) end
-  return media.from_url("image", url)
-end
-
-function from_chat.file(part)
-  local file = type(part.file) == "table" and part.file or {}
-  if type(file.file_data) == "string" then return (media.new("file", { data_url = file.file_data }):opened()) end
-  return type(file.file_id) == "string" and media.new("file", { file_id = file.file_id }) or nil
-end
-
-function from_chat.input_audio(part)
-  local audio = type(part.input_audio) == "table" and part.input_audio or {}
-  return type(audio.data) == "string" and (media.new("audio", { base64 = audio.data }):opened()) or nil
-end
-
-function from_chat.video_url(part)
-  local url = type(part.video_url) == "table" and part.video_url.url
-  return type(url) == "string" and url:find("^https?:") and media.from_url("video", url) or nil
-end
-
 --- Blocks that were written by hand go out as they are; those of OpenAI's chat are read first.
 local function as_written(part, context, place)
-  local read = from_chat[part.type]
-  if read then
-    local medium = read(part)
-    if medium then return M.encode(medium, context, place) end
-    return unsupported(place, ("a %s part of OpenAI's chat that cannot be read; write mm.image and the like"):format(part.type))
-  end
-  local fine, err = refuse.unspoken(part, place, "anthropic")
+  local medium, err = chat_parts.read(part, place)
+  if err then return nil, err end
+  if medium then return M.encode(medium, context, place) end
+  local fine
+  fine, err = refuse.unspoken(part, place, "anthropic")
   if not fine then return nil, err end
   local copy = extend({}, part)
   copy.extra = nil

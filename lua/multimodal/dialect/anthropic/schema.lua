@@ -107,7 +107,7 @@ local function reaches(all, from, wanted, seen)
   return false
 end
 
-local function find_recursion(schema, walk)
+local function find_recursion(schema, root, walk)
   local all = {}
   for _, map in ipairs { schema["$defs"], schema.definitions } do
     for name, inner in pairs(type(map) == "table" and map or {}) do
@@ -116,18 +116,19 @@ local function find_recursion(schema, walk)
     end
   end
   for name in pairs(all) do
-    if reaches(all, name, name, {}) then walk.faults[#walk.faults + 1] = ("data.$defs.%s: recursion"):format(name) end
+    if reaches(all, name, name, {}) then walk.faults[#walk.faults + 1] = ("%s.$defs.%s: recursion"):format(root, name) end
   end
 end
 
 --- @param schema table  JSON Schema
+--- @param root string   what it describes: "data"
 --- @return table fitted             a copy without what is refused
 --- @return string[] faults          what is refused, "data.price: minimum", in order
 --- @return string[] changes         what is said differently
-function M.fit(schema)
+function M.fit(schema, root)
   local walk = { faults = {}, changes = {} }
-  local fitted = fit(schema, "data", walk, 0)
-  find_recursion(schema, walk)
+  local fitted = fit(schema, root, walk, 0)
+  find_recursion(schema, root, walk)
   table.sort(walk.faults)
   table.sort(walk.changes)
   return fitted, walk.faults, walk.changes

@@ -145,7 +145,9 @@ local function write(turn, context)
   local made = { role = turn.role, blocks = {}, place = turn[1].place }
   if turn.role == "assistant" then context.ids:turn() end
   for _, item in ipairs(turn) do
-    local blocks, err = writers[item.message.role](item, context)
+    local blocks
+    local fine, err = refuse.unspoken_message(item.message, item.place, "anthropic")
+    if fine then blocks, err = writers[item.message.role](item, context) end
     if not blocks then return nil, err end
     turns.name_left(item, "Anthropic's dialect", context.warnings)
     for _, block in ipairs(blocks) do made.blocks[#made.blocks + 1] = block end

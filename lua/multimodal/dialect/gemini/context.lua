@@ -1,5 +1,5 @@
 --- What the encoder carries along: the prompt's options, the gateway, the model, and what is noticed on the way.
---- Names: new warn cannot.
+--- Names: new warn cannot extra_of.
 local refuse = require("multimodal.dialect.refuse")
 
 local M = {}
@@ -37,6 +37,21 @@ end
 --- @return multimodal.Error? err
 function M.cannot(context, name, message)
   return refuse.left_out(context.options, context.warnings, name, message)
+end
+
+--- Further fields of a part or a tool, without a mark for Anthropic's cache, which has no place here.
+--- @param context multimodal.gemini.Context
+--- @param place string
+--- @param extra table?
+--- @return table?
+function M.extra_of(context, place, extra)
+  if type(extra) ~= "table" or extra.cache_control == nil then return extra end
+  M.warn(context, "%s: cache_control has no place in Gemini's dialect and was left out", place)
+  local copy = {}
+  for name, value in pairs(extra) do
+    if name ~= "cache_control" then copy[name] = value end
+  end
+  return copy
 end
 
 return M

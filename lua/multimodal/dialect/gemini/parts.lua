@@ -1,5 +1,6 @@
 --- Parts of a prompt as Gemini writes them; what cannot be said is an error that names the part.
 --- Names: encode media.
+local chat_parts = require("multimodal.dialect.chat_parts")
 local contexts = require("multimodal.dialect.gemini.context")
 local fields = require("multimodal.dialect.fields")
 local json = require("multimodal.json")
@@ -123,11 +124,14 @@ local function of_media(part, context, place)
   fine, err = add_detail(wire, part, context, place)
   if not fine then return nil, err end
   add_clip(wire, part)
-  return merge(wire, part.options.extra)
+  return merge(wire, contexts.extra_of(context, place, part.options.extra))
 end
 
---- A part in a dialect's own form: Gemini's says so in its type.
-local function as_written(part, place)
+--- A part in a dialect's own form: Gemini's says so in its type; those of OpenAI's chat are read first.
+local function as_written(part, context, place)
+  local medium, err = chat_parts.read(part, place)
+  if err then return nil, err end
+  if medium then return of_media(medium, context, place) end
   if part.type ~= "gemini" then
     return unsupported(place, ('a part of the type %q is another dialect\'s; write mm.image and the like, or { type = "gemini", ... }')
       :format(tostring(part.type)))
@@ -144,9 +148,9 @@ end
 --- @return multimodal.Error? err
 function M.encode(part, context, place)
   if media.is(part) then return of_media(part, context, place) end
-  if part.type ~= "text" then return as_written(part, place) end
+  if part.type ~= "text" then return as_written(part, context, place) end
   if part.text == "" and part.extra == nil then return nil end
-  return merge({ text = part.text }, part.extra)
+  return merge({ text = part.text }, contexts.extra_of(context, place, part.extra))
 end
 
 return M

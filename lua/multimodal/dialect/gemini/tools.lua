@@ -43,9 +43,10 @@ local function add_tools(body, context)
   for i, tool in ipairs(context.options.tools) do
     local inner = tool.type == "function" and type(tool["function"]) == "table" and tool["function"] or nil
     if inner or tool.type == nil then
-      local made, err = declaration(inner or tool, context, ("tools[%d]"):format(i))
+      local place = ("tools[%d]"):format(i)
+      local made, err = declaration(inner or tool, context, place)
       if not made then return nil, err end
-      functions[#functions + 1] = made
+      functions[#functions + 1] = fields.merge(made, contexts.extra_of(context, place, tool.extra))
     else
       wires[#wires + 1] = of_server(tool)
     end

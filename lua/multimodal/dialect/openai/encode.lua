@@ -180,6 +180,8 @@ end
 local encoders = { assistant = encode_assistant, tool = encode_tool }
 
 local function encode_message(message, context)
+  local fine, refusal = refuse.unspoken_message(message, ("messages[%d]"):format(context.index), "openai")
+  if not fine then return nil, refusal end
   if message.wire and message.role ~= "system" then return message.wire end
   local wire, err = (encoders[message.role] or encode_other)(message, context)
   if not wire then return nil, err end
