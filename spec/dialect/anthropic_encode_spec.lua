@@ -306,18 +306,15 @@ describe("anthropic encode #small", function()
       refused(forced, "unsupported", "tool_choice", "reasons")
     end)
 
-    it("no sampling while a model reasons, but for what changes nothing", function()
+    it("sampling beside reasoning, with a warning where it is known to be refused", function()
       for name, value in pairs { temperature = 0.5, top_p = 0.5, top_k = 5 } do
-        local asked = { "Hi", reasoning = "low", [name] = value }
-        assert(refused(asked, "unsupported", name, 'check = "warn"').message:find("reasons", 1, true))
-        asked.check = "warn"
-        local body, warnings = sent(asked)
-        assert.same({ nil, 1 }, { body[name], #warnings })
-        asked.reasoning = "none"
-        assert.equal(value, sent(asked)[name])
+        local body, warnings = sent { "Hi", reasoning = "low", [name] = value }
+        assert.equal(value, body[name])
+        assert.equal(1, #warnings)
+        assert.matches("^" .. name .. ": .* while a model reasons", warnings[1])
       end
-      local body = sent { "Hi", reasoning = 2000, temperature = 1, top_p = 0.95 }
-      assert.same({ 1, 0.95 }, { body.temperature, body.top_p })
+      local body, warnings = sent { "Hi", reasoning = 2000, temperature = 1, top_p = 0.95 }
+      assert.same({ 1, 0.95, 0 }, { body.temperature, body.top_p, #warnings })
     end)
 
     it("sampling only where it is set", function()

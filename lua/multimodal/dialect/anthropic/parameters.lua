@@ -230,19 +230,15 @@ local function add_reasoning(draft)
   return add_level(draft, value)
 end
 
---- What is drawn from while a model thinks is not for the user to say, but for these values.
-local function is_free(name, value)
-  return name == "temperature" and value == 1 or name == "top_p" and value >= 0.95
-end
-
-local function check_sampling(draft)
+--- What a model that thinks is known to refuse goes out all the same: which models do is the server's to say.
+local function warn_of_sampling(draft)
+  local body = draft.body
   for _, name in ipairs(draft.thinks and { "temperature", "top_p", "top_k" } or {}) do
-    local value = draft.body[name]
-    if value ~= nil and not is_free(name, value) then
-      local fine, err = refuse.left_out(draft.options, draft.warnings, name,
-        ("%s takes none while a model reasons; write reasoning = \"none\", or leave it out"):format(who(draft.profile)))
-      if not fine then return nil, err end
-      draft.body[name] = nil
+    local value = body[name]
+    local fine = name == "temperature" and value == 1 or name == "top_p" and value and value >= 0.95
+    if value ~= nil and not fine then
+      warn(draft, "%s: %s is known to refuse it while a model reasons; leave it out, or write reasoning = \"none\"", name,
+        who(draft.profile))
     end
   end
   return true
@@ -256,7 +252,7 @@ local function check_forced(draft)
     who(draft.profile) .. " cannot make a model call a tool while it reasons; write reasoning = \"none\", or leave the choice to it")
 end
 
-local steps = { add_tools, add_sampling, check_output, add_reasoning, check_sampling, add_schema, check_forced }
+local steps = { add_tools, add_sampling, check_output, add_reasoning, warn_of_sampling, add_schema, check_forced }
 
 --- The request body of turns and options. `false` is an option that was taken away.
 --- @param messages table
