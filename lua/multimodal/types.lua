@@ -57,7 +57,7 @@
 --- @field method string
 --- @field path string           appended to base_url
 --- @field query table?
---- @field headers table         name -> value
+--- @field headers table?        name -> value
 --- @field body table            Lua table with media marks (core.data_url_of, core.base64_of), core.array, core.null
 --- @field stream boolean
 

@@ -263,7 +263,7 @@ describe("the journal", function()
     end)
 
     it("in a loop of fifty calls, at any point", function()
-      s:script({ { wait = 0.002 }, answer "ok" }, { times = -1 })
+      s:script({ { wait = 0.02 }, answer "ok" }, { times = -1 })
       local code = script [[
         for i = 1, 50 do
           local reply = assert(ai:generate("Line " .. i))

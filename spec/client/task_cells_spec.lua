@@ -130,7 +130,7 @@ describe("the rows of tasks in the table of retries:", function()
 
   row("closed", { { close = true } }, "13313", true)
   row("reset", { { reset = true } }, "13313", true)
-  row("silent", { { stall = true } }, "13313", true, { first_byte_timeout = 0.02 })
+  row("silent", { { stall = true } }, "13313", true, { first_byte_timeout = 0.1 })
   row("closed, whatever the call says", { { close = true } }, "13313", true, { retry_ambiguous = true })
 
   local yes, no = { ["x-should-retry"] = "true" }, { ["x-should-retry"] = "false" }

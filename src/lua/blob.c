@@ -281,7 +281,7 @@ static int blob_save(lua_State *L) {
 }
 
 static int blob_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_BLOB);
+  void **box = mm_box_self(L, MM_BLOB);
   struct mm_blob *b = *box;
   *box = NULL;
   mm_blob_unref(b);
@@ -305,7 +305,7 @@ static void writer_free(struct writer *w) {
 }
 
 static int writer_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_BLOB_WRITER);
+  void **box = mm_box_self(L, MM_BLOB_WRITER);
   struct writer *w = *box;
   *box = NULL;
   writer_free(w);

@@ -14,7 +14,7 @@ static int raise(lua_State *L, int rc, const char *what) {
 }
 
 static int close_box(lua_State *L) {
-  struct body_box *box = luaL_checkudata(L, 1, MM_BODY);
+  struct body_box *box = (void *)mm_box_self(L, MM_BODY);
   struct mm_body *body = box->body;
   mm_body_close(box->reader);
   box->reader = NULL;

@@ -7,20 +7,23 @@ void mm_box_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_C
   luaL_newmetatable(L, name);
   lua_pushstring(L, name);
   lua_setfield(L, -2, "__name");
-  lua_pushcfunction(L, close);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, close);
-  lua_setfield(L, -2, "__close");
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, close, 1);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__gc");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__close");
+  lua_insert(L, -2);
   lua_newtable(L);
   for (; methods->name; methods++) {
     lua_pushvalue(L, -2);
     lua_pushcclosure(L, methods->func, 1);
     lua_setfield(L, -2, methods->name);
   }
-  lua_pushcfunction(L, close);
+  lua_pushvalue(L, -3);
   lua_setfield(L, -2, "close");
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  lua_pop(L, 2);
 }
 
 void **mm_box_new(lua_State *L, const char *name) {

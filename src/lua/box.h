@@ -10,8 +10,8 @@
 MM_HIDDEN_BEGIN
 
 /* Make the metatable `name` with __name, __index = methods, and __gc, __close and close() =
- * `close`, an idempotent lua_CFunction. The methods' first upvalue is the metatable. Pops nothing,
- * pushes nothing. */
+ * `close`, an idempotent lua_CFunction. Its first upvalue and the methods' is the metatable. Pops
+ * nothing, pushes nothing. */
 void mm_box_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close);
 
 /* Push an empty box of a class: allocate it before the object, then store the object. */
@@ -23,8 +23,8 @@ void *mm_box_check(lua_State *L, int i, const char *name);
 /* The object in the box at i, or NULL: another type, or closed. */
 void *mm_box_test(lua_State *L, int i, const char *name);
 
-/* For methods of mm_box_class alone: the box at 1 that it was called on; raises for another type.
- */
+/* For the functions of mm_box_class alone: the box at 1 that one was called on; raises for another
+ * type. */
 void **mm_box_self(lua_State *L, const char *name);
 
 /* The object in it; raises for a closed box too. */

@@ -12,7 +12,7 @@
 #define SCRATCH "multimodal.scratch"
 
 static int close_scratch(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, SCRATCH);
+  void **box = mm_box_self(L, SCRATCH);
   mm_alloc(*box, 0);
   *box = NULL;
   return 0;

@@ -201,7 +201,7 @@ static int decoder_next_text(lua_State *L) {
 }
 
 static int decoder_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_DECODER);
+  void **box = mm_box_self(L, MM_DECODER);
   struct mm_decoder *d = *box;
   *box = NULL;
   mm_decoder_unref(d);

@@ -64,7 +64,7 @@ struct lock {
 };
 
 static int lock_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_LOCK);
+  void **box = mm_box_self(L, MM_LOCK);
   struct lock *lock = *box;
   *box = NULL;
   if (!lock) return 0;

@@ -154,7 +154,7 @@ static int exchange_timing(lua_State *L) {
 }
 
 static int exchange_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_EXCHANGE);
+  void **box = mm_box_self(L, MM_EXCHANGE);
   struct mm_exchange *x = *box;
   *box = NULL;
   mm_exchange_free(x);
@@ -162,7 +162,7 @@ static int exchange_close(lua_State *L) {
 }
 
 static int exchange_leave(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_EXCHANGE);
+  void **box = mm_box_self(L, MM_EXCHANGE);
   struct mm_exchange *x = *box;
   *box = NULL;
   mm_exchange_leave(x);
@@ -257,7 +257,7 @@ static int engine_timeout(lua_State *L) {
 }
 
 static int engine_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_ENGINE);
+  void **box = mm_box_self(L, MM_ENGINE);
   struct mm_engine *e = *box;
   *box = NULL;
   mm_engine_free(e);

@@ -57,7 +57,7 @@ static int scan_closed(lua_State *L) {
 }
 
 static int scan_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_SCAN);
+  void **box = mm_box_self(L, MM_SCAN);
   scan_free(*box);
   *box = NULL;
   return 0;

@@ -65,7 +65,7 @@ static int parser_retry(lua_State *L) {
 }
 
 static int parser_close(lua_State *L) {
-  void **box = luaL_checkudata(L, 1, MM_SSE_PARSER);
+  void **box = mm_box_self(L, MM_SSE_PARSER);
   mm_sse_events_free(*box);
   *box = NULL;
   return 0;

@@ -82,9 +82,11 @@ end
 --- @return multimodal.Error? err
 function Key:get()
   if not self.given then return nil end
+  -- One that was given as a text does not change.
+  local known = last[self]
+  if known and known.given == secret.reveal(self.source) then return known.sent end
   local value, err = raw(self)
   if err then return nil, err end
-  local known = last[self]
   if known and known.given == value then return known.sent end
   local text, fault = checked(self, value)
   if text then last[self] = { given = value, sent = text } end

@@ -27,7 +27,7 @@ local M = {}
 --- @class multimodal.Request
 --- @field method string
 --- @field url string       keys in its query by the names of variables
---- @field target multimodal.Secret?   the URL where it differs from that
+--- @field target multimodal.Secret|false  the URL where it differs from that
 --- @field headers table<string, string>  credentials by the name of a variable
 --- @field warnings string[]
 --- @field client multimodal.Client
@@ -38,7 +38,8 @@ local M = {}
 --- @field kind string?      of paid call, for a journal; "generate" unless named
 --- @field opens boolean     send() gives the stream itself
 --- @field messages multimodal.Message[]  what is said, media at hand; empty where the request is raw
---- @field tools table<string, table>?  by name
+--- @field tools table<string, table>|false  by name
+--- @field decoder table|false   options of the decoder, where they are not the dialect's
 local Request = { __name = "multimodal.request" }
 local methods = {}
 
@@ -179,7 +180,7 @@ local function build(client, said, warnings, opens)
   return setmetatable({
     method = wire.method,
     url = url,
-    target = target,
+    target = target or false,
     plan = plan_of(client, options, wire.headers, streams),
     body = body,
     client = client,
@@ -188,7 +189,8 @@ local function build(client, said, warnings, opens)
     streams = streams,
     opens = opens,
     messages = said.messages,
-    tools = by_name,
+    tools = by_name or false,
+    decoder = false,
   }, Request)
 end
 

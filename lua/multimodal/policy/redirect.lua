@@ -43,6 +43,7 @@ end
 --- @return multimodal.Error? err
 function M.next(request, status, headers)
   local location = headers.location
+  if not location then return nil end
   if type(location) == "table" then location = location[1] end
   if not location or not (keeps_method[status] or status == 303) then return nil end
   local hops = (request.hops or 0) + 1

@@ -205,7 +205,8 @@ local function field(message, name)
 end
 
 local function calls_of(message)
-  local calls = message.role == "assistant" and field(message, "tool_calls")
+  if message.role ~= "assistant" then return nil end
+  local calls = field(message, "tool_calls")
   return type(calls) == "table" and calls or nil
 end
 

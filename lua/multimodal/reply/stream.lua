@@ -128,9 +128,9 @@ end
 --- what follows.
 local function succeed(self, neutral)
   local source = self.source
-  local made = source:reply(neutral, "complete")
   mark_over(self)
   self.exchange:leave()
+  local made = source:reply(neutral, "complete")
   if source.steps and source.steps:wants(made) then
     if source.keep then source:keep(made, nil, self.state) end
     self.turn, self.made = "run", made

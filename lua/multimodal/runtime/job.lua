@@ -177,10 +177,12 @@ end
 
 local function tell_watchers(job)
   local asked = M.is_awaited(job.waiters)
-  for _, entry in ipairs(job.watchers or NONE) do
-    if entry.watcher:job_ended(job, entry.tag) then asked = true end
+  if job.watchers then
+    for _, entry in ipairs(job.watchers) do
+      if entry.watcher:job_ended(job, entry.tag) then asked = true end
+    end
   end
-  M.wake_all(job.waiters)
+  if next(job.waiters) ~= nil then M.wake_all(job.waiters) end
   job.watchers, job.waiters = nil, NONE
   return asked
 end
@@ -198,6 +200,12 @@ local function report_unasked(job)
   end
 end
 
+local function report_children(unasked)
+  for _, child in ipairs(unasked) do
+    if not child.asked then M.report(child.err, child) end
+  end
+end
+
 local settle_children
 
 local function finish(job)
@@ -205,9 +213,7 @@ local function finish(job)
   job.status = result_status(job)
   alive = alive - 1
   if not tell_watchers(job) then report_unasked(job) end
-  for _, child in ipairs(job.unasked or NONE) do
-    if not child.asked then M.report(child.err, child) end
-  end
+  if job.unasked then report_children(job.unasked) end
   local parent = job.parent
   job.parent = nil
   if parent then

@@ -109,7 +109,7 @@ local function patience_until(self, deadline, io_only)
     if not io_only and relieved(self) then return 0 end
     raise("would deadlock: nothing is left that could end this wait")
   end
-  return math.min(seconds or FOREVER, FOREVER)
+  return seconds and seconds < FOREVER and seconds or FOREVER
 end
 
 --- Run the loop until `ready(subject)`; threads are resumed unless io_only.

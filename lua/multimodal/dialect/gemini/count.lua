@@ -44,7 +44,7 @@ function M.encode(prompt, profile)
   end
   if not body then return nil, err, context.warnings end
   return {
-    method = "POST", path = encode.path(profile, model, "countTokens"), headers = {}, body = body_of(body, model, profile), stream = false,
+    method = "POST", path = encode.path(profile, model, "countTokens"), body = body_of(body, model, profile), stream = false,
   }, nil, context.warnings
 end
 

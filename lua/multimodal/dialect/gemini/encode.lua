@@ -222,7 +222,7 @@ function M.encode(prompt, profile)
   local streams = prompt.stream == true
   return {
     method = "POST", path = M.path(profile, model, streams and "streamGenerateContent" or "generateContent"),
-    query = streams and { alt = "sse" } or nil, headers = {}, body = body, stream = streams,
+    query = streams and { alt = "sse" } or nil, body = body, stream = streams,
   }, nil, context.warnings
 end
 

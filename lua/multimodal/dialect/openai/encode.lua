@@ -226,7 +226,7 @@ local function encode_raw(prompt)
 end
 
 local function request(body)
-  return { method = "POST", path = "/chat/completions", headers = {}, body = body, stream = body.stream == true }
+  return { method = "POST", path = "/chat/completions", body = body, stream = body.stream == true }
 end
 
 --- @param prompt multimodal.Prompt

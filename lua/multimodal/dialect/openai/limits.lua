@@ -62,10 +62,10 @@ local ranged = { "temperature", "top_p", "max_tokens", "session_id", "user_id" }
 local function warn_of_options(body, profile, warnings)
   local all = profile.limits
   local stop = all and all.stop or 4
-  if type(body.stop) == "table" and #body.stop > stop then
+  if body.stop and type(body.stop) == "table" and #body.stop > stop then
     add(warnings, "stop: %d words; %s takes %d", #body.stop, all and all.stop and who(profile) or "most gateways", stop)
   end
-  if type(body.n) == "number" and body.n > 128 then add(warnings, "n: %d; gateways take up to 128", body.n) end
+  if body.n and type(body.n) == "number" and body.n > 128 then add(warnings, "n: %d; gateways take up to 128", body.n) end
   if body.tools then warn_of_tools(body.tools, warnings) end
   ranges.warn(body, ranged, profile, warnings)
   if all and all.metadata and type(body.metadata) == "table" then warn_of_metadata(body.metadata, all.metadata, warnings) end

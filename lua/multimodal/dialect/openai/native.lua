@@ -12,7 +12,8 @@ local list, present = lifted.list, lifted.present
 --- @return table
 function M.message_in(choice)
   local message = choice.message
-  if type(message) ~= "table" then message = choice.delta end
+  if type(message) == "table" then return message end
+  message = choice.delta
   if type(message) == "table" then return message end
   return { content = choice.text }
 end
