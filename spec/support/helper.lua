@@ -4,6 +4,9 @@ local canary = require("support.canary")
 
 canary.install()
 
+-- Files forget what they alone have required, and luv does not bear being loaded again after its loop was collected.
+pcall(require, "luv")
+
 local loaded = { core = "multimodal.core", net = "multimodal.net" }
 
 local function left()
