@@ -160,7 +160,7 @@ spec-luajit: $(call modules,5.1) build/interpose.so
 	$(call spec,5.1,luajit,--exclude-tags=$(HEAVY) spec)
 
 # Whoever else is installed: the same sources, the portable specs.
-spec-others: $(call modules,5.3) $(call modules,5.2) $(call modules,5.1)
+spec-others: $(call modules,5.3) $(call modules,5.2) $(call modules,5.1) build/interpose.so
 	$(call spec,5.3,lua5.3,--tags=small --exclude-tags=$(HEAVY) spec)
 	$(call spec,5.2,lua5.2,--tags=small --exclude-tags=$(HEAVY) spec)
 	$(call spec,5.1,lua5.1,--tags=small --exclude-tags=$(HEAVY) spec)
