@@ -9,6 +9,9 @@ STD := -std=gnu11
 OPTIMISE := -O2 -g
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
+# What `make env` has set in this shell would go before the paths here.
+unexport LUA_PATH_5_2 LUA_PATH_5_3 LUA_PATH_5_4 LUA_CPATH_5_2 LUA_CPATH_5_3 LUA_CPATH_5_4
+
 # small | full: how large the media of the specs are (spec/support/sizes.lua).
 SIZES ?= small
 

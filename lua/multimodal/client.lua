@@ -51,6 +51,11 @@ end)
 local Client = { __name = "multimodal.client" }
 Client.__index = Client
 
+--- A client, and not what stands after the dot of ai.generate("Hi").
+local function check_self(client, name)
+  if getmetatable(client) ~= Client then misuse(("a client's methods are called with a colon: ai:%s(...)"):format(name)) end
+end
+
 --- "openrouter/google/gemini-2.5-flash": gateway, first slash, model.
 local function of_word(word, from)
   local gateway, model = word:match("^([%w_-]+)/(.+)$")
@@ -65,12 +70,10 @@ local function of_environment()
 end
 
 local function dialect_of(name)
-  local module = "multimodal.dialect." .. name
-  local found, dialect = false, "module '" .. module .. "' not found"
-  if name:find("^[%w_]+$") then found, dialect = pcall(require, module) end
-  if found then return dialect end
-  if not tostring(dialect):find("module '" .. module .. "' not found", 1, true) then error(dialect, 0) end
-  misuse(("dialect: %q is unknown"):format(name))
+  local dialect = name:find("^[%w_]+$") and compat.optional("multimodal.dialect." .. name)
+  -- What dialects share stands in the same folder.
+  if type(dialect) == "table" and dialect.encode then return dialect end
+  misuse(("dialect: %q is unknown; openai, gemini and anthropic are known"):format(name))
 end
 
 --- A model's name behind a word of the user's own.
@@ -137,6 +140,7 @@ end
 --- @param changes table
 --- @return multimodal.Client
 function Client:with(changes)
+  check_self(self, "with")
   if type(changes) ~= "table" then misuse("with: expected a table, got " .. type(changes)) end
   options_table.check(changes)
   local given = self.given
@@ -193,6 +197,7 @@ end
 --- @return multimodal.Request?
 --- @return multimodal.Error? err
 function Client:request(prompt, options)
+  check_self(self, "request")
   return request.new(self, prompt, options, false)
 end
 
@@ -218,6 +223,7 @@ end
 --- @return multimodal.Reply?
 --- @return multimodal.Error? err   network, HTTP, provider and decode failures; never raised
 function Client:generate(prompt, options)
+  check_self(self, "generate")
   return fallback.run(self, generate, prompt, options)
 end
 
@@ -228,6 +234,7 @@ end
 --- @return multimodal.Stream?
 --- @return multimodal.Error? err
 function Client:stream(prompt, options)
+  check_self(self, "stream")
   return fallback.run(self, open_stream, prompt, options)
 end
 
@@ -237,6 +244,7 @@ end
 --- @return multimodal.Chat?
 --- @return multimodal.Error? err  the text is no conversation
 function Client:chat(given, options)
+  check_self(self, "chat")
   return chat.new(self, given, options)
 end
 
@@ -247,6 +255,7 @@ end
 --- @return multimodal.Reply?       has at least one picture
 --- @return multimodal.Error? err   kind no_output where none came; err.partial is the reply
 function Client:image(prompt, options)
+  check_self(self, "image")
   return fallback.run(self, image.send, prompt, options)
 end
 
@@ -257,6 +266,7 @@ end
 --- @return multimodal.Task?
 --- @return multimodal.Error? err  maybe_accepted: the work may have begun, and the request was not sent again
 function Client:video(prompt, options)
+  check_self(self, "video")
   return video.create(self, prompt, options)
 end
 
@@ -266,6 +276,7 @@ end
 --- @return multimodal.Task?
 --- @return multimodal.Error? err  the text is no task, or one of another gateway
 function Client:task(written, options)
+  check_self(self, "task")
   return video.task(self, written, options)
 end
 
@@ -275,6 +286,7 @@ end
 --- @return multimodal.Task[]?
 --- @return multimodal.Error? err
 function Client:tasks(filter)
+  check_self(self, "tasks")
   return video.tasks(self, filter)
 end
 
@@ -284,6 +296,7 @@ end
 --- @return multimodal.HttpAnswer?  {status, headers, json, body}
 --- @return multimodal.Error? err
 function Client:http(call)
+  check_self(self, "http")
   return http.send(self, call)
 end
 
@@ -293,6 +306,7 @@ end
 --- @return multimodal.Model[]?
 --- @return multimodal.Error? err
 function Client:models(filter)
+  check_self(self, "models")
   return models.list(self, filter)
 end
 
@@ -302,6 +316,7 @@ end
 --- @return multimodal.Generation?
 --- @return multimodal.Error? err
 function Client:generation(reply)
+  check_self(self, "generation")
   return models.generation(self, reply)
 end
 
@@ -312,6 +327,7 @@ end
 --- @return multimodal.Estimate?
 --- @return multimodal.Error? err
 function Client:estimate(prompt, options)
+  check_self(self, "estimate")
   local made, err = request.new(self, prompt, options, false)
   if not made then return nil, err end
   return size.estimate(made)
@@ -324,6 +340,7 @@ end
 --- @return integer? tokens
 --- @return multimodal.Error? err   unsupported where the dialect has no such question
 function Client:count(prompt, options)
+  check_self(self, "count")
   return count.send(self, prompt, options)
 end
 
@@ -334,6 +351,7 @@ end
 --- @return multimodal.Media?
 --- @return multimodal.Error? err
 function Client:upload(part, options)
+  check_self(self, "upload")
   return upload.send(self, part, options)
 end
 

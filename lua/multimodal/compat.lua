@@ -34,6 +34,15 @@ end or function(n)
   return n
 end
 
+--- What kind of number a value is, where numbers have kinds; its type elsewhere.
+M.kind_of = math.type or type
+
+--- The kind of a whole number.
+M.whole = math.type and "integer" or "number"
+
+--- The command of a Lua of this version.
+M.command = jit and "luajit" or "lua" .. _VERSION:match("%d%.%d") -- luacheck: ignore 113
+
 --- Run `collect` when the returned object is collected or the state is closed.
 --- 5.1 and LuaJIT know finalizers on userdata only.
 --- @param collect fun()
@@ -45,6 +54,16 @@ function M.finalizer(collect)
     return proxy
   end
   return setmetatable({}, { __gc = collect })
+end
+
+--- A module that need not be there: nil where it is not. Raises what is wrong with one that is.
+--- @param name string
+--- @return any
+function M.optional(name)
+  local found, value = pcall(require, name)
+  if found then return value end
+  if not tostring(value):find("module '" .. name .. "' not found", 1, true) then error(value, 0) end
+  return nil
 end
 
 --- A module that is loaded when one of its names is first asked for: most scripts need few of them.

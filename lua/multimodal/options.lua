@@ -1,5 +1,5 @@
 --- Every option there is: its name, what it takes, and how a wrong one is refused.
---- Names: known part save check_value check unknown nearest merge over.
+--- Names: known video part save check_value check unknown nearest merge over.
 local error_class = require("multimodal.error")
 
 local M = {}

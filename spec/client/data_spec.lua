@@ -1,36 +1,11 @@
 --- Structured output: data that fit a schema, whole and as they grow.
+local count = require("support.count")
 local json = require("multimodal.json")
 local mm = require("multimodal")
-local count = require("support.count")
+local tools = require("support.tools")
 
-local function client(answers, options)
-  local fake = mm.mock(answers)
-  local given = { gateway = fake, retries = 0 }
-  for name, value in pairs(options or {}) do given[name] = value end
-  return mm.client(given), fake
-end
-
-local function call(name, arguments, id)
-  return { name = name, arguments = arguments, id = id }
-end
-
-local function calls(...)
-  return { tool_calls = { ... } }
-end
-
-local function ignore() end
-
-local weather = mm.tool {
-  name = "weather", description = "The weather of a city.", parameters = { city = "string" },
-  run = function(arguments) return { sky = "sunny in " .. arguments.city } end,
-}
-
-local function misuse(...)
-  local ok, message = pcall(...)
-  assert.is_false(ok)
-  assert.is_string(message)
-  return message
-end
+local client, call, calls = tools.client, tools.call, tools.calls
+local ignore, misuse, weather = tools.ignore, tools.misuse, tools.weather
 
 describe("structured output #small", function()
   local invoice = mm.schema { name = "string", price = "number?", tags = { "string" } }

@@ -48,8 +48,8 @@ MM_NODISCARD int mm_file_write(const char *path, const void *bytes, size_t n, in
                                struct mm_error *err);
 
 /* Give the file `from` the name `to`, at once, on the same file system. MM_FILE_SYNC: the file and
- * both names last before this returns; MM_FILE_EXCLUSIVE: EEXIST where `to` is there. A `to` that
- * is a symbolic link stays one. Returns MM_OK, MM_ENOMEM, MM_EFILE; on failure `from` is left
+ * its new name last before this returns; MM_FILE_EXCLUSIVE: EEXIST where `to` is there. A `to`
+ * that is a symbolic link stays one. Returns MM_OK, MM_ENOMEM, MM_EFILE; on failure `from` is left
  * alone. */
 MM_NODISCARD int mm_file_move(const char *from, const char *to, int flags, struct mm_error *err);
 

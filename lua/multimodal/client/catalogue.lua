@@ -1,5 +1,5 @@
 --- What a gateway tells of its models, in OpenAI's, OpenRouter's or GLM's shape, as records of one shape. Pure.
---- Names: read next_query known find fits nearest.
+--- Names: read next_query known of_profile find fits nearest.
 local json = require("multimodal.json")
 local options_table = require("multimodal.options")
 

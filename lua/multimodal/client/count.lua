@@ -28,9 +28,6 @@ end
 --- @return integer? tokens
 --- @return multimodal.Error? err
 function M.send(client, prompt, more)
-  if type(client) ~= "table" or not client.for_call then
-    error_class.misuse("a client's methods are called with a colon: ai:count(...)")
-  end
   if not client.dialect.count then
     return fail(client, client.options, {
       kind = "unsupported", code = "count",

@@ -1,6 +1,7 @@
 --- The gateway of a client: one of ours by its name, or a table of the user's, checked; and where it listens.
---- Names: fields of base_url.
+--- Names: fields limits part_limits task_fields of base_url.
 local addresses = require("multimodal.client.address")
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local options_table = require("multimodal.options")
 local secret = require("multimodal.client.secret")
@@ -156,12 +157,7 @@ local function unknown(name)
 end
 
 local function of_file(name)
-  if not name:find("^[%w_]+$") then return nil end
-  local module = "multimodal.gateway." .. name
-  local found, profile = pcall(require, module)
-  if found then return profile end
-  if not tostring(profile):find("module '" .. module .. "' not found", 1, true) then error(profile, 0) end
-  return nil
+  return name:find("^[%w_]+$") and compat.optional("multimodal.gateway." .. name) or nil
 end
 
 local function over(base, own)

@@ -204,9 +204,6 @@ end
 --- @return multimodal.Request?
 --- @return multimodal.Error? err
 function M.new(client, prompt, more, opens, verb)
-  if type(client) ~= "table" or not client.for_call then
-    error_class.misuse("a client's methods are called with a colon: ai:generate(...)")
-  end
   local written = written_of(prompt, more)
   local options
   client, options = client:for_call(written.options, written.raw ~= nil)

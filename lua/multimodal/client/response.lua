@@ -1,5 +1,5 @@
 --- An answer whose head is here: refused, read whole, or handed to a stream; replies and errors get their context.
---- Names: new.
+--- Names: new outcome.
 local access = require("multimodal.client.access")
 local account = require("multimodal.client.account")
 local address = require("multimodal.client.address")

@@ -1,6 +1,7 @@
 --- Tasks under a journal: a creation is written down before it is sent, its task after it, and what came of it at the end.
 --- A later run goes on with the task, or has what was kept; it sends no creation twice.
---- Names: begin settle.
+--- Names: begin send settle.
+local clocks = require("multimodal.policy.clocks")
 local error_class = require("multimodal.error")
 local journal = require("multimodal.client.journal")
 local json = require("multimodal.json")
@@ -61,7 +62,8 @@ end
 --- When a creation's task can have been made.
 local function time_of(record, options)
   local begun = moment.rfc3339(record.at)
-  return begun and { begun - skew, begun + (tonumber(options.timeout) or 600) + skew }
+  local most = clocks.of(options, "timeout") or clocks.defaults.timeout
+  return begun and { begun - skew, begun + most + skew }
 end
 
 local function is_in(time, made)

@@ -1,5 +1,6 @@
 --- The side of a client that runs tasks: another address of the same gateway, with the same key.
 --- Names: of origin.
+local compat = require("multimodal.compat")
 local error_class = require("multimodal.error")
 local failures = require("multimodal.dialect.failure")
 local options_table = require("multimodal.options")
@@ -22,11 +23,8 @@ end
 
 local function dialect_of(named)
   if type(named) == "table" then return checked(named) end
-  local module = "multimodal.dialect.task." .. named
-  local found, dialect = false, "module '" .. module .. "' not found"
-  if named:find("^%l+$") then found, dialect = pcall(require, module) end
-  if found then return dialect end
-  if not tostring(dialect):find("module '" .. module .. "' not found", 1, true) then error(dialect, 0) end
+  local dialect = named:find("^%l+$") and compat.optional("multimodal.dialect.task." .. named)
+  if dialect then return dialect end
   error_class.misuse(("gateway: tasks.dialect: %q is unknown"):format(named))
 end
 

@@ -62,6 +62,7 @@ end
 --- Say, once a server, that its certificate is not checked.
 --- @param warnings string[]  added to
 --- @param options table      effective; only `insecure` is looked at
+--- @param url string         where it leads; only https has a certificate
 --- @param url string
 function M.warn(warnings, options, url)
   if not (options.insecure and url:find("^[Hh][Tt][Tt][Pp][Ss]:")) then return end

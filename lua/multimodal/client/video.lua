@@ -167,7 +167,6 @@ end
 --- @return multimodal.Task?
 --- @return multimodal.Error? err   with maybe_accepted where the work may have begun
 function M.create(client, prompt, more)
-  if type(client) ~= "table" or not client.for_call then misuse("a client's methods are called with a colon: ai:video(...)") end
   local written = raws.is(prompt) and { raw = prompt, options = raws.written(prompt, more) } or prompts.new(prompt, more)
   local own = written.options or {}
   local options
@@ -198,7 +197,6 @@ end
 --- @return multimodal.Task?
 --- @return multimodal.Error? err   the text is no task, or one of another gateway
 function M.task(client, written, more)
-  if type(client) ~= "table" or not client.for_call then misuse("a client's methods are called with a colon: ai:task(...)") end
   if type(written) ~= "string" or written == "" then misuse("task: expected an id or the text of task:dump(), got " .. type(written)) end
   if more then options_table.check(more) end
   local options

@@ -1,6 +1,6 @@
 --- Token counts of a provider as the neutral record.
 --- Names: read.
-local integer = require("multimodal.compat").integer
+local compat = require("multimodal.compat")
 
 local M = {}
 
@@ -12,7 +12,7 @@ local function amount(value)
 end
 
 -- Where numbers have a subtype, one that is whole already needs no second look.
-local kind_of, whole = math.type or type, math.type and "integer" or "number"
+local kind_of, whole, integer = compat.kind_of, compat.whole, compat.integer
 
 local huge = math.huge
 

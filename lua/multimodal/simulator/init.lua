@@ -1,4 +1,6 @@
 --- An offline gateway in a process of its own, for demos, prototypes and specs. Returns start(options).
+local compat = require("multimodal.compat")
+
 local M = {}
 
 --- @class multimodal.Simulator
@@ -19,7 +21,7 @@ local function interpreter()
     if type(i) == "number" and i < 0 and (not lowest or i < lowest) then lowest = i end
   end
   if lowest then return arg[lowest] end
-  return jit and "luajit" or "lua" .. _VERSION:match("%d%.%d") -- luacheck: ignore 113
+  return compat.command
 end
 
 local program = [[

@@ -1,5 +1,5 @@
 --- A whole answer of generateContent as a neutral reply. A stream that is accumulated to the same shape goes through `body` as well.
---- Names: decode body medium call exact_part.
+--- Names: decode body medium call exact_part blocked.
 local error_class = require("multimodal.error")
 local failure = require("multimodal.dialect.failure")
 local finish = require("multimodal.reply.finish")

@@ -1,5 +1,5 @@
 --- A prompt as a generateContent request.
---- Names: encode body path.
+--- Names: encode body path model.
 local calls = require("multimodal.dialect.gemini.calls")
 local contexts = require("multimodal.dialect.gemini.context")
 local error_class = require("multimodal.error")

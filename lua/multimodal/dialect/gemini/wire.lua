@@ -1,5 +1,5 @@
 --- Fields of Google's JSON: it writes camelCase, and some gateways write it again in snake_case.
---- Names: field thawed payload is_bare.
+--- Names: field thawed payload is_bare remarks.
 local json = require("multimodal.json")
 local lifted = require("multimodal.dialect.lifted")
 
